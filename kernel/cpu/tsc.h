@@ -1,0 +1,36 @@
+/*
+ * The clock: nanoseconds since the kernel was entered, from the CPU's time-stamp counter. Its rate is
+ * measured at boot against a timer whose rate is known.
+ */
+#pragma once
+
+#include <kernel/cpu/asm.h>
+#include <kernel/lib/types.h>
+
+#define NSEC_PER_USEC 1000ULL
+#define NSEC_PER_MSEC 1000000ULL
+#define NSEC_PER_SEC  1000000000ULL
+
+/* Written once each, by clock_start() and clock_init(). */
+extern u64 clock_base; /* the counter at the kernel's entry */
+extern u64 clock_mult; /* nanoseconds a tick, times 2^32; 0 until calibrated */
+extern u64 tsc_hz;
+
+#define clock_calibrated (clock_mult != 0)
+
+/* Monotonic. 0 before clock_init(). */
+static inline u64 clock_ns(void)
+{
+	return (u64)(((unsigned __int128)(rdtsc() - clock_base) * clock_mult) >> 32);
+}
+
+/* The value that the counter has, or had, at that time: for a TSC-deadline timer. */
+u64 clock_ns_to_tsc(u64 ns);
+
+/* Wait by running in a circle: for the microseconds that a device asks for. */
+void clock_delay_ns(u64 ns);
+
+/* The first thing a kernel does: sets the clock to 0. */
+void clock_start(void);
+/* Calibrates. After acpi_init(); takes a few milliseconds. */
+void clock_init(void);

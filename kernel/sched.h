@@ -1,0 +1,60 @@
+/* The scheduler: which task runs on which CPU, and when. Steps 11 and 12 of the journey. */
+#pragma once
+
+#include <kernel/task.h>
+
+#define NICE_0_WEIGHT 1024
+
+/* Give the CPU to the task that deserves it most. With current->state other than TASK_RUNNING, it
+ * sleeps until somebody wakes it. Process context, interrupts on, no spinlock held. */
+void schedule(void);
+
+/* Step 11: make a sleeping task runnable. Returns false if it was not asleep. Any context. */
+bool wake_up_process(struct task *task);
+/* Only if it sleeps interruptibly. */
+bool wake_up_interruptible(struct task *task);
+void wake_up_new_task(struct task *task);
+
+/* Set when something more deserving than `current` waits for this CPU. */
+DECLARE_PER_CPU(bool, need_resched);
+
+/* For loops in the kernel that run long: the kernel is not preempted, it offers. */
+static inline void cond_resched(void)
+{
+	if (unlikely(this_cpu(need_resched)))
+		schedule();
+}
+
+/* Let others of this CPU's run queue go first. */
+void yield(void);
+
+/* The two orders matter: state first, then the condition is checked; the waker changes the condition
+ * first, then reads the state. The exchange is a full barrier. */
+#define set_current_state(new_state) \
+	((void)__atomic_exchange_n(&current->state, (new_state), __ATOMIC_SEQ_CST))
+
+#define NO_TIMEOUT (~0ULL)
+/* Sleep, in the state already set, until woken or until clock_ns() passes `deadline`. Returns true if
+ * there is time left. */
+bool schedule_timeout(u64 deadline);
+/* Sleep for so long, at least. */
+void sleep_ns(u64 ns);
+
+void sched_init(void);
+/* Each CPU: make what runs now its idle task ... */
+void sched_init_cpu(void);
+/* ... and live as that. */
+__noreturn void idle_loop(void);
+extern u64 idle_cpus; /* bit mask, atomic; a hint */
+
+struct run_queue_stats {
+	u32 running;
+	u64 switches, idle_ns, steals;
+	struct task *current_task;
+};
+void run_queue_stats_read(u32 cpu, struct run_queue_stats *stats);
+
+/* From kernel/cpu/switch.S. */
+struct task *switch_to(u64 *save_rsp, u64 load_rsp, struct task *prev);
+void task_begin(void);
+__noreturn void task_main(struct task *prev);

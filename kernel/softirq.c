@@ -1,0 +1,103 @@
+/*
+ * Step 4 of the journey: softirqs. A hard interrupt handler only raises one; it runs on the way out of
+ * the interrupt, with interrupts enabled, before the interrupted code goes on. Softirqs that keep
+ * raising themselves (a flood of packets) may do so MAX_ROUNDS times or for MAX_NS; what remains is
+ * handed to the thread ksoftirqd/N, which competes with programs for the CPU like anyone else. So
+ * a flood can slow programs down, but never stop them.
+ *
+ * Context: softirq (SOFTIRQ_SERVING set), on the stack of whatever was interrupted. No locks:
+ * everything here is this CPU's own, and softirq_pending is only touched by single instructions.
+ */
+#include <kernel/cpu/asm.h>
+#include <kernel/cpu/tsc.h>
+#include <kernel/panic.h>
+#include <kernel/softirq.h>
+
+#define MAX_ROUNDS 10
+#define MAX_NS	   2000000
+
+DEFINE_PER_CPU(u32, softirq_pending);
+DEFINE_PER_CPU(bool, ksoftirqd_active);
+DEFINE_PER_CPU(u64[NR_SOFTIRQS], softirq_counts);
+
+const char *const softirq_names[NR_SOFTIRQS] = {
+	[TIMER_SOFTIRQ] = "TIMER",
+	[NET_TX_SOFTIRQ] = "NET_TX",
+	[NET_RX_SOFTIRQ] = "NET_RX",
+	[CONSOLE_SOFTIRQ] = "CONSOLE",
+};
+
+static void (*actions[NR_SOFTIRQS])(void);
+void (*softirq_defer)(void);
+
+void open_softirq(enum softirq nr, void (*action)(void))
+{
+	actions[nr] = action;
+}
+
+void raise_softirq(enum softirq nr)
+{
+	/* One instruction, so that an interrupt's bit cannot get lost between load and store. */
+	__asm__ volatile("orl %1, %%gs:%0" : "+m"(softirq_pending) : "ri"(1U << nr) : "cc");
+	if (in_process() && softirq_defer)
+		softirq_defer();
+}
+
+static u32 take_pending(void)
+{
+	u32 pending = 0;
+
+	__asm__ volatile("xchgl %0, %%gs:%1" : "+r"(pending), "+m"(softirq_pending));
+	return pending;
+}
+
+static void run_actions(u32 pending)
+{
+	while (pending) {
+		int nr = __builtin_ctz(pending);
+
+		pending &= pending - 1;
+		this_cpu(softirq_counts[nr])++;
+		actions[nr]();
+	}
+}
+
+/* Interrupts off on entry and on return. */
+static void serve_rounds(void)
+{
+	u64 deadline = 0;
+	int rounds = 0;
+
+	this_cpu(context_count) += SOFTIRQ_SERVING;
+	do {
+		u32 pending = take_pending();
+
+		irq_enable();
+		run_actions(pending);
+		if (!deadline)
+			deadline = clock_ns() + MAX_NS;
+		irq_disable();
+	} while (this_cpu(softirq_pending) && ++rounds < MAX_ROUNDS && clock_ns() < deadline);
+	this_cpu(context_count) -= SOFTIRQ_SERVING;
+}
+
+void do_softirq(void)
+{
+	u64 flags;
+
+	if (this_cpu(ksoftirqd_active))
+		return;
+	flags = irq_save();
+	serve_rounds();
+	if (this_cpu(softirq_pending))
+		softirq_defer();
+	irq_restore(flags);
+}
+
+void softirq_serve(void)
+{
+	irq_disable();
+	if (this_cpu(softirq_pending))
+		serve_rounds();
+	irq_enable();
+}

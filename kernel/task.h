@@ -1,0 +1,80 @@
+/*
+ * A task: something that runs. Its kernel stack, its place in the scheduler, its name. What the
+ * scheduler does with it is in kernel/sched.c; what a wait queue does with it in kernel/wait.c.
+ */
+#pragma once
+
+#include <kernel/lib/list.h>
+#include <kernel/lib/rbtree.h>
+#include <kernel/spinlock.h>
+
+enum task_state {
+	TASK_RUNNING,	      /* on a CPU, or on a run queue waiting for one */
+	TASK_INTERRUPTIBLE,   /* waits; a signal wakes it too */
+	TASK_UNINTERRUPTIBLE, /* waits for what it waits for and nothing else */
+	TASK_DEAD,	      /* has left the CPU for the last time, or is about to */
+};
+
+#define TASK_NAME 16
+
+struct wait_queue;
+
+struct task {
+	/* written by the task itself at a switch, read by the one that switches back */
+	u64 kernel_rsp;
+
+	/* under the lock of the run queue of `cpu` */
+	u32 state;	    /* also written by the task itself, on its way to sleep */
+	u32 cpu;	    /* whose run queue it is on, or was on last */
+	bool on_run_queue;  /* runs or is in the tree; false while it sleeps */
+	struct rb_node run_node;
+	u64 vruntime;	    /* time used, scaled by weight: the least goes first */
+	u64 exec_start;	    /* clock_ns() since which the current stint is not accounted yet */
+	u64 runtime;	    /* time used, all in all */
+	u64 slice_start;    /* `runtime` when it was last put on the CPU */
+	u64 switches;	    /* how often it was put on a CPU */
+	u32 weight;	    /* its share; NICE_0_WEIGHT is one */
+	u64 allowed_cpus;   /* bit mask */
+
+	/* constant */
+	u32 pid;
+	void *stack; /* lowest address; NULL for the boot CPU's idle task */
+	void (*entry)(void *arg);
+	void *arg;
+
+	/* the task's own */
+	char name[TASK_NAME];
+	const struct wait_queue *waits_on; /* for people who look: which queue it last slept on */
+#if CONFIG_DEBUG
+	struct lockdep_task lockdep;
+#endif
+
+	u32 refcount; /* atomic; the task itself holds one until it is dead */
+
+	/* under task_list_lock */
+	struct list_head all_tasks;
+};
+
+DECLARE_PER_CPU(struct task *, current_task);
+#define current (this_cpu(current_task))
+
+extern spinlock_t task_list_lock;
+extern struct list_head task_list;
+
+/* A new task that will call entry(arg) when it first runs; not on a run queue yet. NULL: no memory. */
+struct task *task_create(void (*entry)(void *arg), void *arg, const char *name);
+static inline void get_task(struct task *task)
+{
+	__atomic_add_fetch(&task->refcount, 1, __ATOMIC_RELAXED);
+}
+void put_task(struct task *task);
+__noreturn void task_exit(void);
+
+/* Kernel threads. A thread ends by returning. */
+struct task *kthread_run(void (*entry)(void *arg), void *arg, const char *format, ...)
+	__printf(3, 4);
+/* The same, on one CPU only. */
+struct task *kthread_run_on(u32 cpu, void (*entry)(void *arg), void *arg, const char *format, ...)
+	__printf(4, 5);
+
+void tasks_init(void);

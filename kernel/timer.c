@@ -1,0 +1,170 @@
+/*
+ * Timers. Each CPU keeps its own in a red-black tree ordered by expiry, and programs its local APIC's
+ * one-shot timer for the first of them; with no timer pending the APIC is silent and an idle CPU
+ * sleeps until a device interrupts it. The APIC's interrupt only raises TIMER_SOFTIRQ; callbacks run
+ * there, without the queue's lock, so they may start and cancel timers themselves.
+ *
+ * Locks: queue->lock (irq-safe, because the scheduler starts its slice timer under a run queue's
+ * lock with interrupts off). Nothing is taken inside it.
+ */
+#include <kernel/cpu/asm.h>
+#include <kernel/cpu/lapic.h>
+#include <kernel/cpu/tsc.h>
+#include <kernel/irq.h>
+#include <kernel/softirq.h>
+#include <kernel/spinlock.h>
+#include <kernel/timer.h>
+
+#define NEVER (~0ULL)
+
+struct timer_queue {
+	spinlock_t lock;
+	/* under lock */
+	struct rb_root_cached timers;
+	struct timer *running; /* its callback is being called, here */
+	u64 programmed;	       /* when the APIC will interrupt, or NEVER */
+};
+
+static DEFINE_PER_CPU(struct timer_queue, timer_queue);
+
+static bool expires_before(const struct rb_node *a, const struct rb_node *b)
+{
+	return rb_entry(a, struct timer, node)->expires < rb_entry(b, struct timer, node)->expires;
+}
+
+static struct timer *first_timer(struct timer_queue *queue)
+{
+	struct rb_node *node = rb_first_cached(&queue->timers);
+
+	return node ? rb_entry(node, struct timer, node) : NULL;
+}
+
+/* Make the APIC interrupt no later than the first timer is due. Too early is harmless: nothing is
+ * due then, and it is programmed again. So a later expiry needs no write to the device. */
+static void program(struct timer_queue *queue)
+{
+	struct timer *first = first_timer(queue);
+
+	if (!first || first->expires >= queue->programmed)
+		return;
+	queue->programmed = first->expires;
+	lapic_timer_arm(first->expires);
+}
+
+void timer_init(struct timer *timer, void (*function)(struct timer *timer))
+{
+	timer->function = function;
+	timer->pending = false;
+	timer->cpu = 0;
+}
+
+/* Interrupts off. Lock the queue that the timer belongs to; it may move until we have the lock. */
+static struct timer_queue *lock_queue_of(struct timer *timer)
+{
+	for (;;) {
+		u16 cpu = READ_ONCE(timer->cpu);
+		struct timer_queue *queue = &per_cpu(timer_queue, cpu);
+
+		spin_lock(&queue->lock);
+		if (likely(timer->cpu == cpu))
+			return queue;
+		spin_unlock(&queue->lock);
+	}
+}
+
+static bool dequeue(struct timer_queue *queue, struct timer *timer)
+{
+	if (!timer->pending)
+		return false;
+	rb_erase_cached(&timer->node, &queue->timers);
+	WRITE_ONCE(timer->pending, false);
+	return true;
+}
+
+void timer_start(struct timer *timer, u64 expires)
+{
+	u64 flags = irq_save();
+	struct timer_queue *here = this_cpu_ptr(timer_queue), *queue;
+
+	/* A CPU can program its own APIC only, so the timer comes here first. */
+	while ((queue = lock_queue_of(timer)) != here) {
+		dequeue(queue, timer);
+		WRITE_ONCE(timer->cpu, smp_processor_id());
+		spin_unlock(&queue->lock);
+	}
+	dequeue(here, timer);
+	timer->expires = expires;
+	WRITE_ONCE(timer->pending, true);
+	rb_add_cached(&timer->node, &here->timers, expires_before);
+	program(here);
+	spin_unlock_irqrestore(&here->lock, flags);
+}
+
+bool timer_cancel(struct timer *timer)
+{
+	u64 flags = irq_save();
+	struct timer_queue *queue = lock_queue_of(timer);
+	bool was_pending = dequeue(queue, timer);
+
+	spin_unlock_irqrestore(&queue->lock, flags);
+	return was_pending;
+}
+
+bool timer_cancel_sync(struct timer *timer)
+{
+	bool was_pending = timer_cancel(timer);
+
+	/* It may have been taken off its queue by any CPU, before it moved to where it is now. */
+	for_each_cpu(cpu)
+		while (READ_ONCE(per_cpu(timer_queue, cpu).running) == timer)
+			cpu_relax();
+	return was_pending;
+}
+
+/* The next timer that is due, off the queue and noted as running; NULL when none is. */
+static struct timer *take_due(struct timer_queue *queue)
+{
+	struct timer *timer;
+	u64 flags = spin_lock_irqsave(&queue->lock);
+
+	timer = first_timer(queue);
+	if (timer && timer->expires > clock_ns())
+		timer = NULL;
+	if (timer)
+		dequeue(queue, timer);
+	else
+		program(queue);
+	WRITE_ONCE(queue->running, timer);
+	spin_unlock_irqrestore(&queue->lock, flags);
+	return timer;
+}
+
+/* The callback may free its timer, so nothing of it is looked at afterwards. */
+static void timer_softirq(void)
+{
+	struct timer_queue *queue = this_cpu_ptr(timer_queue);
+	struct timer *timer;
+
+	while ((timer = take_due(queue)))
+		timer->function(timer);
+}
+
+static void timer_interrupt(void *arg)
+{
+	this_cpu(timer_queue.programmed) = NEVER;
+	raise_softirq(TIMER_SOFTIRQ);
+}
+
+void timers_init_cpu(void)
+{
+	struct timer_queue *queue = this_cpu_ptr(timer_queue);
+
+	spin_lock_init(&queue->lock);
+	queue->programmed = NEVER;
+}
+
+void timers_init(void)
+{
+	open_softirq(TIMER_SOFTIRQ, timer_softirq);
+	irq_set_local(VECTOR_TIMER, "timer", timer_interrupt);
+}

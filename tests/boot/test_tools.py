@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: MIT
+"""The front door itself: make's targets, the checks of the sources, the launcher."""
+
+import os
+import shutil
+import socket
+import subprocess
+
+import pytest
+import qemu
+from guest import OUT, ROOT
+
+
+def run(*words, **options):
+    return subprocess.run(words, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, timeout=600, **options)
+
+
+def make(*words):
+    return run("make", f"O={OUT}", *words)
+
+
+def test_help_lists_the_targets():
+    text = make("help").stdout
+    for target in ("run", "test", "check", "iso", "gdb", "bench", "soak", "fuzz", "setup", "clean", "help"):
+        assert f"make {target} " in text
+
+
+def test_nothing_is_rebuilt_without_a_change():
+    assert make("all").returncode == 0
+    assert make("all").stdout == ""
+
+
+def test_symbol_table_names_functions():
+    table = (OUT / "ksyms.full.S").read_text()
+    assert '"kernel_main"' in table and '"panic"' in table
+
+
+@pytest.mark.skipif(not shutil.which("clang"), reason="no clang here")
+def test_clang_builds_a_kernel_that_works(boot):
+    built = run("make", f"O={OUT}/clang", "CC=clang", "all")
+    assert built.returncode == 0, built.stdout
+    guest = boot(kernel=str(OUT / "clang" / "pollux.elf"), smp=2, append="selftest")
+    assert guest.wait_exit(timeout=600) == qemu.EXIT_SUCCESS
+
+
+# what is included by whom, and whether that is a violation
+INCLUDES = [
+    ("fs/eventpoll.c", "<net/tcp.h>", True),
+    ("fs/eventpoll.c", "<kernel/wait.h>", False),
+    ("fs/eventpoll.c", '"eventpoll.h"', True),
+    ("net/tcp.c", "<fs/eventpoll.h>", True),
+    ("net/tcp.c", "<fs/file.h>", False),
+    ("net/tcp.c", "<drivers/e1000.h>", True),
+    ("drivers/e1000.c", "<net/netdev.h>", False),
+    ("kernel/lib/list.h", "<kernel/printk.h>", True),
+    ("kernel/lib/rbtree.c", "<kernel/lib/rbtree.h>", False),
+    ("kernel/cpu/apic.c", "<kernel/mm/page.h>", True),
+    ("kernel/cpu/apic.c", "<kernel/printk.h>", False),
+    ("kernel/mm/page.c", "<kernel/sched.h>", True),
+    ("kernel/sched.c", "<fs/file.h>", True),
+    ("kernel/main.c", "<drivers/uart.h>", False),
+]
+
+
+@pytest.mark.parametrize("path,included,is_violation", INCLUDES)
+def test_layering(tmp_path, path, included, is_violation):
+    source = tmp_path / path
+    source.parent.mkdir(parents=True)
+    source.write_text(f"#include {included}\n")
+    result = run("tools/check-layering", str(tmp_path))
+    assert (result.returncode != 0) == is_violation, result.stdout
+    assert (path in result.stdout) == is_violation
+
+
+@pytest.mark.parametrize("line", ["int a; ", "// TODO: later", "#if 0", 'open("/home/me/x");'])
+def test_hygiene(tmp_path, line):
+    file = tmp_path / "bad.c"
+    file.write_text(line + "\n")
+    result = run("tools/check-hygiene", str(file))
+    assert result.returncode != 0 and "bad.c:1:" in result.stdout
+
+
+def test_lengths(tmp_path):
+    (tmp_path / "kernel").mkdir()
+    (tmp_path / "kernel" / "long.c").write_text("void f(void)\n{\n" + "\tg();\n" * 200 + "}\n")
+    result = subprocess.run([ROOT / "tools/check-lengths"], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    assert result.returncode != 0 and "long.c:1: void f(void): 202 lines" in result.stdout
+
+
+def test_busy_port_is_replaced_by_the_next_free_one():
+    with socket.socket() as busy:
+        busy.bind(("127.0.0.1", 0))
+        busy.listen()
+        port = busy.getsockname()[1]
+        result = run("make", f"O={OUT}", "run", f"FWD={port}:80", "APPEND=selftest=no-such-test", "MEM=128M")
+    assert f"({port} is busy) is the guest's port 80" in result.stdout
+    assert "Pollux" in result.stdout
+
+
+@pytest.mark.parametrize("setting,message", [
+    ("NET=carrier-pigeon", "run: NET=carrier-pigeon: must be user, tap or none"),
+    ("INITRD=/nowhere", "run: /nowhere does not exist"),
+    ("SMP=many", "run: SMP=many: must be a number"),
+])
+def test_launcher_errors_are_one_line(setting, message):
+    result = make("run", setting)
+    assert result.returncode != 0
+    assert any(line.startswith(message) for line in result.stdout.splitlines()), result.stdout
+
+
+def test_tap_is_there_while_the_command_runs():
+    if not (os.access("/dev/net/tun", os.W_OK) and os.geteuid() == 0):
+        pytest.skip("no right to make a tap device here")
+    isolated = ("unshare", "--net", "sh", "-c")
+    inside = "ip -brief address show pollux-test"
+    result = run(*isolated, f"tools/tap pollux-test 10.9.8.1/24 {inside}; {inside}")
+    assert "10.9.8.1/24" in result.stdout
+    assert "does not exist" in result.stdout.splitlines()[-1]
+
+
+def test_setup_finds_nothing_missing():
+    result = run("tools/setup", "test")
+    assert (result.returncode, result.stdout) == (0, "")

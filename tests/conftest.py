@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: MIT
+"""Fixtures, the report of a guest's serial log, the name filter and the closing counts."""
+
+import os
+import pathlib
+import re
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent / "lib"))
+from guest import OUT, ROOT, Guest  # noqa: E402
+
+WANTED = re.compile(os.environ.get("POLLUX_FILTER", ""))
+
+
+def kernel_selftests():
+    """The names of the tests inside the kernel that a plain `selftest` runs."""
+    names = []
+    for source in sorted(ROOT.glob("kernel/**/*.c")):
+        names += re.findall(r"^SELFTEST\((\w+)\)", source.read_text(encoding="utf-8"), re.M)
+    return names
+
+
+@pytest.fixture
+def boot(request):
+    """boot(append=..., smp=..., ...) starts a guest that does not outlive the test."""
+    name = re.sub(r"[^\w.-]+", "_", request.node.name)
+    log_dir = OUT / "test-logs" / request.node.path.stem / name
+    guests = request.node.guests = []
+
+    def start(**options):
+        where = log_dir / str(len(guests)) if guests else log_dir
+        guests.append(Guest(where, **options))
+        return guests[-1]
+
+    yield start
+    for guest in guests:
+        guest.close()
+
+
+@pytest.fixture
+def subtest(request):
+    """subtest(name, failure) reports one part of a test as a result of its own."""
+    node = request.node
+
+    def report(name, failure=None):
+        node.ihook.pytest_runtest_logreport(report=pytest.TestReport(
+            nodeid=f"{node.nodeid}::{name}", location=node.location, keywords={}, when="call",
+            outcome="failed" if failure else "passed", longrepr=failure))
+
+    return report
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = (yield).get_result()
+    if report.when == "call" and report.failed:
+        for guest in getattr(item, "guests", ()):
+            report.sections.append(("serial line", guest.report()))
+
+
+def is_wanted(item):
+    """By its own name, or by that of a kernel self-test; then it runs only those."""
+    if WANTED.search(item.nodeid):
+        return True
+    if item.get_closest_marker("selftests"):
+        item.selftests = [name for name in kernel_selftests() if WANTED.search(name)]
+        return bool(item.selftests)
+    return False
+
+
+def pytest_collection_modifyitems(config, items):
+    wanted = [item for item in items if is_wanted(item)]
+    config.hook.pytest_deselected(items=[item for item in items if item not in wanted])
+    items[:] = wanted
+
+
+def pytest_unconfigure(config):
+    """The last line: what tools/run-tests adds up."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter:
+        count = {kind: len(reporter.stats.get(kind, ())) for kind in ("passed", "failed", "error")}
+        print(f"{count['passed']} passed, {count['failed'] + count['error']} failed")

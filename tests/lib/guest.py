@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: MIT
+"""A Pollux guest under test: QEMU with its serial line on pexpect."""
+
+import contextlib
+import json
+import os
+import pathlib
+import re
+import shlex
+import shutil
+import socket
+import sys
+import tempfile
+
+import pexpect
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tools"))
+import qemu  # noqa: E402
+
+OUT = pathlib.Path(os.environ.get("POLLUX_OUT", ROOT / "build"))
+KERNELS = {"release": OUT / "pollux.elf", "debug": OUT / "debug" / "pollux.elf"}
+
+# The machine is shared and slow at times: a guest that is well never comes near this.
+TIMEOUT = 120
+LOG_TAIL_LINES = 60
+
+
+class Qmp:
+    """A client of QEMU's control socket: one command, one answer; events are passed over."""
+
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(TIMEOUT)
+        self.socket.connect(path)
+        self.stream = self.socket.makefile("rw", encoding="utf-8")
+        json.loads(self.stream.readline())  # the greeting
+        self.execute("qmp_capabilities")
+
+    def execute(self, command, **arguments):
+        self.stream.write(json.dumps({"execute": command, "arguments": arguments}) + "\n")
+        self.stream.flush()
+        while True:
+            answer = json.loads(self.stream.readline())
+            if "error" in answer:
+                raise RuntimeError(f"QMP {command}: {answer['error']['desc']}")
+            if "return" in answer:
+                return answer["return"]
+
+    def close(self):
+        self.stream.close()
+        self.socket.close()
+
+
+class Guest:
+    """Starts at once. `options` are those of qemu.Machine; the logs go to `log_dir`."""
+
+    def __init__(self, log_dir, build="release", **options):
+        options.setdefault("kernel", str(KERNELS[build]))
+        options.setdefault("debug_exit", True)
+        options.setdefault("extra", ("-nic", "none"))
+        command = qemu.Machine(**options).command()
+        command += ["-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console"]
+        log_dir.mkdir(parents=True, exist_ok=True)
+        (log_dir / "command").write_text(shlex.join(command) + "\n")
+        self.sockets = tempfile.mkdtemp(prefix="pollux-")
+        self.qmp_path = os.path.join(self.sockets, "qmp")
+        command += ["-qmp", f"unix:{self.qmp_path},server=on,wait=off"]
+
+        self.log_path = log_dir / "serial.log"
+        self.log_file = open(self.log_path, "w", encoding="utf-8")
+        self.child = pexpect.spawn(command[0], command[1:], encoding="utf-8", codec_errors="replace",
+                                   echo=False, timeout=TIMEOUT)
+        self.child.logfile_read = self.log_file
+        self.child.delaybeforesend = None
+
+    def expect(self, pattern, timeout=TIMEOUT):
+        """Waits for a regular expression (or one of a list) on the serial line; returns the match.
+        Lines end in \\r\\n there."""
+        try:
+            self.child.expect(pattern, timeout=timeout)
+        except pexpect.TIMEOUT:
+            raise AssertionError(f"the guest did not print {pattern!r} within {timeout} s") from None
+        except pexpect.EOF:
+            raise AssertionError(f"the guest ended and had not printed {pattern!r}") from None
+        return self.child.match
+
+    def send(self, text):
+        self.child.send(text)
+
+    def wait_exit(self, timeout=TIMEOUT):
+        """Waits until QEMU ends by itself; returns its exit status (qemu.EXIT_*)."""
+        try:
+            self.child.expect(pexpect.EOF, timeout=timeout)
+        except pexpect.TIMEOUT:
+            raise AssertionError(f"the guest did not end within {timeout} s") from None
+        self.child.close()
+        return self.child.exitstatus
+
+    @contextlib.contextmanager
+    def qmp(self):
+        client = Qmp(self.qmp_path)
+        try:
+            yield client
+        finally:
+            client.close()
+
+    def log(self):
+        """Everything that was read from the serial line so far."""
+        self.log_file.flush()
+        return self.log_path.read_text(encoding="utf-8").replace("\r\n", "\n")
+
+    def report(self):
+        """What a failed test shows: the first panic if there is one, and the end of the log."""
+        log = self.log().rstrip().split("\n")
+        start = max(0, len(log) - LOG_TAIL_LINES)
+        panic = next((n for n, line in enumerate(log) if re.search(r"\bpanic:", line)), start)
+        shown = log[panic:panic + LOG_TAIL_LINES] + ["..."] if panic < start else []
+        where = f"whole log: {self.log_path}; the guest again: sh {self.log_path.parent / 'command'}"
+        return "\n".join([where, *shown, *log[start:]])
+
+    def close(self):
+        with contextlib.suppress(pexpect.ExceptionPexpect, OSError):
+            self.child.read_nonblocking(size=1 << 20, timeout=0)
+        self.child.close(force=True)
+        self.log_file.close()
+        shutil.rmtree(self.sockets, ignore_errors=True)

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: MIT
+"""The QEMU command line of a Pollux guest, in one place for `make run`, `make gdb` and the tests."""
+
+import dataclasses
+import os
+import shutil
+import socket
+
+DEBUG_EXIT_PORT = 0xF4
+# What QEMU's exit status is when the kernel writes 0x10 or 0x11 to the debug-exit port: (code << 1) | 1.
+EXIT_POWEROFF, EXIT_SUCCESS, EXIT_FAILURE = 0, 33, 35
+
+
+class Unusable(Exception):
+    """This machine cannot do what was asked; the text says what to do about it, in one line."""
+
+
+@dataclasses.dataclass
+class Machine:
+    kernel: str = None
+    initrd: str = None
+    append: str = ""
+    smp: int = 1
+    mem: str = "256M"
+    accel: str = "tcg"
+    cpu: str = "max"
+    debug_exit: bool = False
+    extra: tuple = ()
+
+    def command(self):
+        """QEMU's argument vector, without the serial line: that is its user's business."""
+        qemu = shutil.which("qemu-system-x86_64")
+        if not qemu:
+            raise Unusable("qemu-system-x86_64 is not installed: run `make setup`")
+        if self.accel == "kvm" and not os.access("/dev/kvm", os.R_OK | os.W_OK):
+            raise Unusable("/dev/kvm cannot be opened here: leave out ACCEL=kvm")
+        for path in filter(None, (self.kernel, self.initrd)):
+            if not os.path.exists(path):
+                raise Unusable(f"{path} does not exist: run `make`")
+        words = [qemu, "-accel", self.accel, "-cpu", self.cpu, "-smp", str(self.smp), "-m", str(self.mem)]
+        words += ["-display", "none", "-no-reboot"]
+        append = self.append
+        if self.debug_exit:
+            words += ["-device", f"isa-debug-exit,iobase={DEBUG_EXIT_PORT:#x},iosize=0x04"]
+            append = f"debug-exit={DEBUG_EXIT_PORT:#x} {append}".strip()
+        if self.kernel:
+            words += ["-kernel", self.kernel, "-append", append]
+        if self.initrd:
+            words += ["-initrd", self.initrd]
+        return words + list(self.extra)
+
+
+def port_is_free(port):
+    """Whether both a TCP and a UDP listener could have this port of 127.0.0.1."""
+    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+        with socket.socket(socket.AF_INET, kind) as probe:
+            if kind == socket.SOCK_STREAM:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                return False
+    return True
+
+
+def free_port(wanted):
+    """`wanted`, or the next port that is free."""
+    for port in range(wanted, wanted + 100):
+        if port_is_free(port):
+            return port
+    raise Unusable(f"ports {wanted} to {wanted + 99} of 127.0.0.1 are all busy")
