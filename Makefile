@@ -128,10 +128,11 @@ bench: $(KERNEL) ## measure it and print the figures
 # ---- testing it ----------------------------------------------------------------------------------
 
 .PHONY: test check format soak fuzz
+PLUGIN := $(O)/count_plugin.so
 run_tests = tools/run-tests --out $(O) --filter '$(T)'
 
 test: setup ## run every test; T=REGEX: only those whose name matches
-	$(Q)$(MAKE) all iso unit-build DEBUG=
+	$(Q)$(MAKE) all iso $(PLUGIN) unit-build DEBUG=
 	$(Q)$(MAKE) all DEBUG=1
 	$(Q)$(run_tests) check unit boot
 
@@ -149,6 +150,11 @@ fuzz: setup ## boot it with FUZZ=200 random command lines and initramfs
 
 format: setup ## let clang-format lay out every C file
 	$(Q)tools/check-format --fix
+
+$(PLUGIN): tools/count_plugin.c | setup
+	$(call say,HOSTCC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)gcc -std=gnu11 -O2 -Wall -Wextra -fPIC -shared -o $@ $<
 
 -include tests/unit/unit.mk
 

@@ -312,19 +312,20 @@ void yield(void)
 /* ---- waking --------------------------------------------------------------------------------- */
 
 /*
- * Where a woken task should run. Its last CPU, if that is idle: its data is in that cache. This CPU,
- * if the wake-up comes from an interrupt that found it idle: nobody needs to be interrupted. Any
- * idle CPU. Else its last CPU, and it waits there.
+ * Where a woken task should run. This CPU, if the wake-up comes from an interrupt that found it idle:
+ * nobody needs to be interrupted. Its last CPU, if that is idle: its data may still be in that cache.
+ * Any idle CPU. Else its last CPU, and it waits there.
  */
 static u32 choose_cpu(const struct task *task)
 {
 	u64 allowed = task->allowed_cpus & (BIT(nr_cpus) - 1);
 	u64 idle = READ_ONCE(idle_cpus) & allowed;
+	u32 here = smp_processor_id();
 
+	if (idle & BIT(here))
+		return here;
 	if (idle & BIT(task->cpu))
 		return task->cpu;
-	if (idle & BIT(smp_processor_id()))
-		return smp_processor_id();
 	if (idle)
 		return __builtin_ctzll(idle);
 	return allowed & BIT(task->cpu) ? task->cpu : (u32)__builtin_ctzll(allowed);

@@ -569,7 +569,7 @@ static void caller(void *arg)
 {
 	bool *failed = arg;
 
-	for (u32 i = 0; i < 200; i++) {
+	for (u32 i = 0; i < 50; i++) {
 		u64 cpus = 0;
 
 		smp_call_others(note_cpu, &cpus);

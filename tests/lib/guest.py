@@ -9,6 +9,7 @@ import re
 import shlex
 import shutil
 import socket
+import struct
 import sys
 import tempfile
 
@@ -19,11 +20,13 @@ sys.path.insert(0, str(ROOT / "tools"))
 import qemu  # noqa: E402
 
 OUT = pathlib.Path(os.environ.get("POLLUX_OUT", ROOT / "build"))
+COUNT_PLUGIN = OUT / "count_plugin.so"
 KERNELS = {"release": OUT / "pollux.elf", "debug": OUT / "debug" / "pollux.elf"}
 
 # The machine is shared and slow at times: a guest that is well never comes near this.
 TIMEOUT = 120
 LOG_TAIL_LINES = 60
+PROMPT = r"pollux> "
 
 
 class Qmp:
@@ -55,7 +58,7 @@ class Qmp:
 class Guest:
     """Starts at once. `options` are those of qemu.Machine; the logs go to `log_dir`."""
 
-    def __init__(self, log_dir, build="release", **options):
+    def __init__(self, log_dir, build="release", count_instructions=False, **options):
         options.setdefault("kernel", str(KERNELS[build]))
         options.setdefault("debug_exit", True)
         options.setdefault("extra", ("-nic", "none"))
@@ -65,6 +68,9 @@ class Guest:
         (log_dir / "command").write_text(shlex.join(command) + "\n")
         self.sockets = tempfile.mkdtemp(prefix="pollux-")
         self.qmp_path = os.path.join(self.sockets, "qmp")
+        self.count_path = os.path.join(self.sockets, "count")
+        if count_instructions:
+            command += ["-plugin", f"{COUNT_PLUGIN},count={self.count_path}"]
         command += ["-qmp", f"unix:{self.qmp_path},server=on,wait=off"]
 
         self.log_path = log_dir / "serial.log"
@@ -87,6 +93,17 @@ class Guest:
 
     def send(self, text):
         self.child.send(text)
+
+    def run(self, command):
+        """Gives a command at the kernel's prompt, which must be there; returns what it printed."""
+        self.send(command + "\r")
+        self.expect(PROMPT)
+        return self.child.before.replace("\r\n", "\n").split("\n", 1)[-1]
+
+    def instructions(self):
+        """How many instructions the guest has executed, if it was started with count_instructions."""
+        with open(self.count_path, "rb") as file:
+            return struct.unpack("=Q", file.read(8))[0]
 
     def wait_exit(self, timeout=TIMEOUT):
         """Waits until QEMU ends by itself; returns its exit status (qemu.EXIT_*)."""
