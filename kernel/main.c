@@ -144,8 +144,8 @@ void kernel_main(u32 magic, u32 info)
 	vga_init();
 	tasks_init();
 	start_interrupts();
-	sched_init();
 	sched_init_cpu();
+	sched_init();
 	if (!kthread_run(first_thread, NULL, "init"))
 		panic("no memory for the first thread");
 	irq_enable();

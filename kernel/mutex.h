@@ -20,12 +20,13 @@ enum mutex_state {
 };
 
 #if CONFIG_DEBUG
-#define DEFINE_MUTEX(var)                                                             \
-	static struct lock_class var##_wq_class = { .name = #var ".wq.lock" };        \
-	static struct lock_class var##_mutex_class = { .name = #var, .is_mutex = true }; \
-	struct mutex var = { .wq = { .lock = { .class = &var##_wq_class },            \
-				     .entries = LIST_HEAD_INIT(var.wq.entries) },     \
-			     .class = &var##_mutex_class }
+/* At file scope, as DEFINE_SPINLOCK. */
+#define DEFINE_MUTEX(var)                                                                    \
+	struct mutex var = {                                                                 \
+		.wq = { .lock = { .class = &(struct lock_class){ .name = #var ".wq.lock" } }, \
+			.entries = LIST_HEAD_INIT(var.wq.entries) },                         \
+		.class = &(struct lock_class){ .name = #var, .is_mutex = true },             \
+	}
 #define mutex_init(mutex)                                                                     \
 	do {                                                                                  \
 		static struct lock_class mutex_class_ = { .name = #mutex, .is_mutex = true }; \

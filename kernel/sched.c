@@ -523,8 +523,22 @@ void sched_init_cpu(void)
 	current = idle;
 }
 
+#if CONFIG_DEBUG
+static struct lockdep_task *lockdep_of_current(void)
+{
+	return &current->lockdep;
+}
+#endif
+
+static const char *name_of_current(void)
+{
+	return current ? current->name : "(none yet)";
+}
+
 void sched_init(void)
 {
+	LOCK_DEBUG(lockdep_current = lockdep_of_current;)
+	current_task_name = name_of_current;
 	trap_exit_to_user = resched_on_return;
 	irq_set_local(VECTOR_RESCHEDULE, "reschedule", reschedule_interrupt);
 }

@@ -29,9 +29,8 @@ typedef struct spinlock {
 } spinlock_t;
 
 #if CONFIG_DEBUG
-#define DEFINE_SPINLOCK(var)                                     \
-	struct lock_class var##_lock_class = { .name = #var };   \
-	spinlock_t var = { .class = &var##_lock_class }
+/* At file scope: there the class, a literal without a name, is static as the lock is. */
+#define DEFINE_SPINLOCK(var) spinlock_t var = { .class = &(struct lock_class){ .name = #var } }
 #define spin_lock_init(lock)                                         \
 	do {                                                         \
 		static struct lock_class class_ = { .name = #lock }; \

@@ -1,4 +1,5 @@
 /* The life of a task: made with a stack of its own, listed, and taken apart when its last user lets go. */
+#include <kernel/cpu/trap.h>
 #include <kernel/lib/printf.h>
 #include <kernel/lib/string.h>
 #include <kernel/mm/slab.h>
@@ -111,7 +112,17 @@ struct task *kthread_run_on(u32 cpu, void (*entry)(void *arg), void *arg, const 
 	return kthread_start(task_create(entry, arg, name), BIT(cpu));
 }
 
+/* A kernel stack has grown into its guard page: the page fault found no stack to push its frame on, so
+ * it came here as a double fault, on a stack of its own. */
+static void double_fault(struct trap_frame *frame)
+{
+	if (is_stack_guard(read_cr2()))
+		panic_frame(frame, "kernel stack overflow");
+	panic_frame(frame, "double fault");
+}
+
 void tasks_init(void)
 {
+	trap_set_handler(TRAP_DF, double_fault);
 	task_cache = kmem_cache_create("task", sizeof(struct task), 0);
 }

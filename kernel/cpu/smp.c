@@ -63,8 +63,7 @@ static void ap_main(void)
 static bool make_percpu_area(u32 cpu)
 {
 	size_t size = percpu_end - percpu_start;
-	struct page *page = alloc_pages(__builtin_ctzll(ALIGN_UP(size, PAGE_SIZE) >> PAGE_SHIFT),
-					GFP_KERNEL);
+	struct page *page = alloc_pages(order_for_size(size), GFP_KERNEL);
 
 	if (!page)
 		return false;

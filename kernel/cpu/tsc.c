@@ -13,9 +13,11 @@
 #include <kernel/mm/vmalloc.h>
 #include <kernel/printk.h>
 
-#define MEASURE_MS   4
-#define READ_TRIES   16 /* of which the quickest counts */
-#define STUCK_TICKS  (100 * 1000 * 1000ULL) /* of the TSC: no reference needs that long for 4 ms */
+#define WINDOW_MS    2
+#define WINDOWS	     10  /* at most */
+#define TOLERANCE    500 /* two windows must agree to one part in so many */
+#define READ_TRIES   16	 /* of which the quickest counts */
+#define STUCK_TICKS  (100 * 1000 * 1000ULL) /* of the TSC: no reference needs that long for 2 ms */
 #define ASSUMED_HZ   NSEC_PER_SEC
 
 u64 clock_base;
@@ -167,22 +169,40 @@ static bool wait_ticks(const struct reference *reference, u64 from, u64 ticks)
 	return true;
 }
 
+/* The TSC's rate, seen through one window; 0: the reference stands still. */
+static u64 measure_window(const struct reference *reference, u64 hz)
+{
+	struct sample first = take_sample(reference), last;
+
+	if (!wait_ticks(reference, first.count, hz * WINDOW_MS / 1000))
+		return 0;
+	last = take_sample(reference);
+	return (last.tsc - first.tsc) * hz / ((last.count - first.count) & reference->mask);
+}
+
+/* Windows until two in succession agree: in one through which the hypervisor slept, a short counter may
+ * have come round without being noticed. */
+static u64 measure_windows(const struct reference *reference, u64 hz)
+{
+	u64 before = measure_window(reference, hz);
+
+	for (int i = 1; before && i < WINDOWS; i++) {
+		u64 now = measure_window(reference, hz);
+
+		if (max(now, before) - min(now, before) < before / TOLERANCE)
+			return (now + before) / 2;
+		before = now;
+	}
+	pr_warn("clock: %s %s\n", reference->name, before ? "is not steady" : "stands still");
+	return 0;
+}
+
 /* The TSC's rate by this reference, or 0. */
 static u64 measure(const struct reference *reference)
 {
-	u64 hz = reference->start(), result = 0;
-	struct sample first, last;
+	u64 hz = reference->start();
+	u64 result = hz ? measure_windows(reference, hz) : 0;
 
-	if (!hz)
-		goto out;
-	first = take_sample(reference);
-	if (!wait_ticks(reference, first.count, hz * MEASURE_MS / 1000)) {
-		pr_warn("clock: %s stands still\n", reference->name);
-		goto out;
-	}
-	last = take_sample(reference);
-	result = (last.tsc - first.tsc) * hz / ((last.count - first.count) & reference->mask);
-out:
 	if (reference->stop)
 		reference->stop();
 	return result;

@@ -14,6 +14,7 @@
 #include <kernel/mm/paging.h>
 #include <kernel/panic.h>
 
+#define CR4_PGE			BIT(7)
 #define CPUID_FEATURES_EXTENDED 0x80000001U
 #define CPUID_EDX_NX		BIT(20)
 #define CPUID_EDX_1G_PAGES	BIT(26)
@@ -42,8 +43,8 @@ static enum page_level fitting_level(u64 virt, phys_addr_t phys, u64 size)
 {
 	enum page_level level = largest_level;
 
-	while (level > LEVEL_4K && ((virt | phys) & (BIT(level_shift(level)) - 1) ||
-				    size < BIT(level_shift(level))))
+	while (level > LEVEL_4K &&
+	       ((virt | phys) & (BIT(level_shift(level)) - 1) || size < BIT(level_shift(level))))
 		level--;
 	return level;
 }
@@ -95,6 +96,17 @@ static void map_struct_pages(const struct phys_range *ram)
 	}
 }
 
+/* Off with the boot tables, whose entries are global: only a change of CR4.PGE makes the TLB forget
+ * that everything was writable and executable. */
+static void switch_tables(void)
+{
+	u64 cr4 = read_cr4();
+
+	write_cr3(virt_to_phys(kernel_pml4));
+	write_cr4(cr4 & ~CR4_PGE);
+	write_cr4(cr4);
+}
+
 void paging_init(void)
 {
 	detect_features();
@@ -108,5 +120,5 @@ void paging_init(void)
 		map_struct_pages(&boot_info.ram[i]);
 	for (u64 at = VMALLOC_START; at < STACKS_END; at += BIT(level_shift(LEVEL_TOP)))
 		assert(page_walk_level(kernel_pml4, at, LEVEL_1G, true, GFP_NOFAIL));
-	write_cr3(virt_to_phys(kernel_pml4));
+	switch_tables();
 }

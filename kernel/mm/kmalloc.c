@@ -9,7 +9,7 @@
 #include <kernel/lib/string.h>
 #include <kernel/panic.h>
 
-#define GRANULE	  8  /* sizes are rounded up to this before they are looked up */
+#define GRANULE	  8 /* sizes are rounded up to this before they are looked up */
 #define MAX_ALIGN 64
 
 /* Between the powers of two stands their mean, so that at most a third is wasted. */
@@ -117,7 +117,7 @@ void kmalloc_init(void)
 	}
 	for (size_t granules = 0; granules < ARRAY_SIZE(class_of); granules++) {
 		if (granules * GRANULE > classes[class].size)
-			class++;
-		class_of[granules] = (u8)class;
+			class ++;
+		class_of[granules] = (u8) class;
 	}
 }

@@ -52,5 +52,9 @@ static inline phys_addr_t virt_to_phys(const void *virt)
 }
 
 /* From linker.ld; all page aligned. */
+#ifndef HOST_TEST
 extern char kernel_start[], text_start[], text_end[], rodata_start[], rodata_end[], data_start[],
 	data_end[], kernel_end[];
+#else
+extern char *kernel_start, *kernel_end;
+#endif

@@ -92,7 +92,8 @@ phys_addr_t boot_alloc(size_t size)
 			remove_range(i);
 		return start;
 	}
-	panic("not enough memory: no room for %zu KiB of the kernel's own tables", size / (size_t)KiB);
+	panic("not enough memory: no room for %zu KiB of the kernel's own tables",
+	      size / (size_t)KiB);
 }
 
 bool memmap_is_free(phys_addr_t start, phys_addr_t end)

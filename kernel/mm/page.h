@@ -31,8 +31,8 @@ struct page {
 	u8 order;  /* of the block */
 	u16 flags; /* the owner's; 0 in a new block */
 	union {
-		u32 refcount; /* PAGE_USED: the users of the block */
-		struct {      /* PAGE_SLAB, under the cache's lock, in the first page */
+		u32 refcount;	       /* PAGE_USED: the users of the block */
+		struct {	       /* PAGE_SLAB, under the cache's lock, in the first page */
 			u16 slab_used; /* objects handed out */
 			u16 slab_free; /* index of the first free object */
 		};

@@ -229,7 +229,8 @@ static struct page *alloc_block_hard(unsigned order, gfp_t gfp)
 	pages_drain_cpu();
 	page = alloc_block(order);
 	if (!page && (gfp & GFP_NOFAIL))
-		panic("not enough memory: no block of %lu KiB is free", (PAGE_SIZE << order) / 1024);
+		panic("not enough memory: no block of %lu KiB is free",
+		      (PAGE_SIZE << order) / 1024);
 	return page;
 }
 
@@ -258,7 +259,8 @@ struct page *alloc_pages(unsigned order, gfp_t gfp)
 void free_pages(struct page *page, unsigned order)
 {
 	if (unlikely(page->state < PAGE_USED || page->order != order))
-		panic("free_pages: frame %#llx, order %u, is in state %u with order %u: freed twice?",
+		panic("free_pages: frame %#llx, order %u, is in state %u with order %u: freed "
+		      "twice?",
 		      page_to_pfn(page), order, page->state, page->order);
 	poison_pages(page, order);
 	if (order == 0) {

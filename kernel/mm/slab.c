@@ -18,12 +18,12 @@
 #include <kernel/mm/fault_inject.h>
 #include <kernel/panic.h>
 
-#define MAX_SLAB_ORDER	  3
-#define MIN_SLAB_OBJECTS  4
-#define MAX_SLAB_WASTE	  8		/* at most one byte in so many, unless the order ends it */
-#define MAX_EMPTY_SLABS	  2		/* that a cache keeps for the next burst */
-#define MAGAZINE_BYTES	  (16 * KiB)	/* of objects in a magazine, for large ones */
-#define CACHE_LINE	  64
+#define MAX_SLAB_ORDER	 3
+#define MIN_SLAB_OBJECTS 4
+#define MAX_SLAB_WASTE	 8	    /* at most one byte in so many, unless the order ends it */
+#define MAX_EMPTY_SLABS	 2	    /* that a cache keeps for the next burst */
+#define MAGAZINE_BYTES	 (16 * KiB) /* of objects in a magazine, for large ones */
+#define CACHE_LINE	 64
 
 static const struct magazine no_magazine; /* always empty and always full */
 
@@ -198,6 +198,33 @@ static void magazine_flush(struct kmem_cache *cache, struct magazine *magazine, 
 		magazine->count * sizeof(magazine->rounds[0]));
 }
 
+/* Empty a CPU's magazine and chain it to `chain`, through its first round. This CPU's, with softirqs
+ * disabled, or any of a cache that nobody uses. */
+static void magazine_remove(struct kmem_cache *cache, u32 cpu, void **chain,
+			    struct list_head *surplus)
+{
+	struct magazine *magazine = cache->magazine[cpu];
+
+	if (!magazine->capacity)
+		return;
+	spin_lock(&cache->lock);
+	magazine_flush(cache, magazine, magazine->count, surplus);
+	spin_unlock(&cache->lock);
+	cache->magazine[cpu] = (struct magazine *)&no_magazine;
+	magazine->rounds[0] = *chain;
+	*chain = magazine;
+}
+
+static void magazines_free(void *chain)
+{
+	while (chain) {
+		void *next = ((struct magazine *)chain)->rounds[0];
+
+		kmem_cache_free(&magazine_cache, chain);
+		chain = next;
+	}
+}
+
 /* An object from the slabs, and half a magazine for later. Under cache->lock. */
 static void *take_and_refill(struct kmem_cache *cache)
 {
@@ -295,9 +322,8 @@ static void choose_slab_size(struct kmem_cache *cache)
 
 	for (;; order++) {
 		size = (u32)PAGE_SIZE << order;
-		if (order == MAX_SLAB_ORDER ||
-		    (size / cache->slot_size >= MIN_SLAB_OBJECTS &&
-		     size % cache->slot_size * MAX_SLAB_WASTE <= size))
+		if (order == MAX_SLAB_ORDER || (size / cache->slot_size >= MIN_SLAB_OBJECTS &&
+						size % cache->slot_size * MAX_SLAB_WASTE <= size))
 			break;
 	}
 	cache->order = (u8)order;
@@ -338,26 +364,22 @@ size_t kmem_cache_size(const struct kmem_cache *cache)
 
 void kmem_cache_destroy(struct kmem_cache *cache)
 {
+	void *magazines = NULL;
 	LIST_HEAD(surplus);
 
 	spin_lock_bh(&caches_lock);
 	list_del(&cache->link);
 	spin_unlock_bh(&caches_lock);
 
-	spin_lock_bh(&cache->lock);
+	local_bh_disable();
 	for (u32 cpu = 0; cpu < MAX_CPUS; cpu++) /* nobody uses the cache, on any CPU */
-		if (cache->magazine[cpu]->count)
-			magazine_flush(cache, cache->magazine[cpu], cache->magazine[cpu]->count,
-				       &surplus);
+		magazine_remove(cache, cpu, &magazines, &surplus);
+	local_bh_enable();
+	magazines_free(magazines);
 	slabs_collect_empty(cache, &surplus);
+	slabs_release(&surplus);
 	if (cache->nr_taken)
 		panic("%s: destroyed with %llu objects in use", cache->name, cache->nr_taken);
-	spin_unlock_bh(&cache->lock);
-
-	slabs_release(&surplus);
-	for (u32 cpu = 0; cpu < MAX_CPUS; cpu++)
-		if (cache->magazine[cpu] != &no_magazine)
-			kmem_cache_free(&magazine_cache, cache->magazine[cpu]);
 	kmem_cache_free(&cache_cache, cache);
 }
 
@@ -387,16 +409,19 @@ void slab_stats_for_each(void (*show)(const struct slab_stats *stats, void *arg)
 
 void slab_drain(void)
 {
+	void *magazines = NULL;
 	struct kmem_cache *cache;
 	LIST_HEAD(surplus);
 
 	spin_lock_bh(&caches_lock);
-	list_for_each_entry(cache, &caches, link) {
-		struct magazine *magazine = this_magazine(cache);
+	list_for_each_entry(cache, &caches, link)
+		magazine_remove(cache, smp_processor_id(), &magazines, &surplus);
+	spin_unlock_bh(&caches_lock);
+	magazines_free(magazines); /* before the slabs that hold them are looked at */
 
+	spin_lock_bh(&caches_lock);
+	list_for_each_entry(cache, &caches, link) {
 		spin_lock(&cache->lock);
-		if (magazine->count)
-			magazine_flush(cache, magazine, magazine->count, &surplus);
 		slabs_collect_empty(cache, &surplus);
 		spin_unlock(&cache->lock);
 	}

@@ -97,8 +97,8 @@ void slab_debug_free(const struct kmem_cache *cache, void *object)
 
 	if (page->state != PAGE_SLAB || page->owner != cache)
 		panic("%s: object %p: freed here, but belongs to %s", cache->name, object,
-		      page->state == PAGE_SLAB ? ((struct kmem_cache *)page->owner)->name :
-						 "no cache");
+		      page->state == PAGE_SLAB ? ((struct kmem_cache *)page->owner)->name
+					       : "no cache");
 	if (offset % cache->slot_size)
 		panic("%s: %p: freed, but is no object's start", cache->name, object);
 	if (*left_zone(cache, slot) == RED_FREE && *right_zone(cache, slot) == RED_FREE)

@@ -24,13 +24,14 @@ struct kmem_cache {
 	u32 object_offset; /* of the object in its slot */
 	u32 link_offset;   /* in a free slot: where the index of the next free one stands */
 	u16 objects_per_slab;
-	u8 order; /* of a slab, in pages */
-	u8 magazine_capacity; /* 0: none */
+	u8 order;	       /* of a slab, in pages */
+	u8 magazine_capacity;  /* 0: none */
 	struct list_head link; /* on `caches`, under caches_lock */
 
 	spinlock_t lock;
 	/* under lock */
-	struct list_head partial; /* slabs with a free object, the empty ones last; full ones: nowhere */
+	struct list_head
+		partial; /* slabs with a free object, the empty ones last; full ones: nowhere */
 	u32 nr_empty;
 	u64 nr_slabs;
 	u64 nr_taken; /* objects out of the slabs: with callers or in magazines */

@@ -9,6 +9,7 @@
 #include <kernel/mm/vmap_area.h>
 
 #include <kernel/cpu/smp.h>
+#include <kernel/mm/layout.h>
 #include <kernel/mm/slab.h>
 #include <kernel/panic.h>
 #include <kernel/spinlock.h>
@@ -113,7 +114,7 @@ static void purge(struct vmap_space *space)
 	if (list_empty(&retired))
 		return;
 
-	flush_tlb_kernel(0, 0);
+	flush_tlb_kernel(VMALLOC_START, STACKS_END);
 
 	spin_lock_bh(&vmap_lock);
 	while (!list_empty(&retired)) {

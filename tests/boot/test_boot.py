@@ -12,7 +12,7 @@ READY = r"boot: ready in (\d+) us"
 
 
 def mib_usable(guest):
-    return int(guest.expect(r"memory: (\d+) MiB usable").group(1))
+    return int(guest.expect(r"memory: (\d+) MiB").group(1))
 
 
 @pytest.mark.parametrize("build", ["release", "debug"])

@@ -32,10 +32,9 @@ unsigned mm_shim_tlb_flushes;
 jmp_buf *mm_shim_panic_catcher;
 char mm_shim_panic_text[256];
 
-/* The image, 1 MiB at physical 1 MiB, for the addresses only. */
-__asm__(".globl kernel_start, kernel_end\n"
-	".set kernel_start, 0xffffffff80100000\n"
-	".set kernel_end, 0xffffffff80200000\n");
+/* The image: 1 MiB at physical 1 MiB. */
+char *kernel_start = (char *)KERNEL_BASE + 1 * MiB;
+char *kernel_end = (char *)KERNEL_BASE + 2 * MiB;
 
 void panic(const char *format, ...)
 {
@@ -66,9 +65,9 @@ void spin_lock_slow(spinlock_t *lock)
 	panic("deadlock: one CPU waits for a lock that it holds");
 }
 
-void lock_acquire(struct lock_class *class, bool trylock)
+void lock_acquire(struct lock_class *class, enum lock_how how)
 {
-	(void)class, (void)trylock;
+	(void)class, (void)how;
 }
 
 void lock_release(struct lock_class *class)

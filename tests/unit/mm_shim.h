@@ -28,16 +28,16 @@ extern unsigned mm_shim_tlb_flushes;
 /* Is `statement` the death of the kernel? Then its last words are in mm_shim_panic_text. */
 extern jmp_buf *mm_shim_panic_catcher;
 extern char mm_shim_panic_text[256];
-#define PANICS(statement)                               \
-	({                                              \
-		jmp_buf catcher_;                       \
-		volatile bool panicked_ = true;         \
-							\
-		if (!setjmp(catcher_)) {                \
+#define PANICS(statement)                                  \
+	({                                                 \
+		jmp_buf catcher_;                          \
+		volatile bool panicked_ = true;            \
+                                                           \
+		if (!setjmp(catcher_)) {                   \
 			mm_shim_panic_catcher = &catcher_; \
-			statement;                      \
-			panicked_ = false;              \
-		}                                       \
-		mm_shim_panic_catcher = NULL;           \
-		panicked_;                              \
+			statement;                         \
+			panicked_ = false;                 \
+		}                                          \
+		mm_shim_panic_catcher = NULL;              \
+		panicked_;                                 \
 	})

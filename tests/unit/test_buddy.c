@@ -100,7 +100,7 @@ TEST(buddy_hands_out_every_page_and_merges_them_again)
 {
 	struct page_stats before, now;
 	static struct page *pages[FRAMES];
-	u64 count = 0;
+	static u64 count; /* setjmp() in PANICS keeps no locals */
 
 	start(&before);
 	while ((pages[count] = alloc_page(GFP_KERNEL)))
@@ -218,7 +218,7 @@ TEST(order_for_size)
 	static const struct {
 		size_t size;
 		unsigned order;
-	} table[] = { { 0, 0 },	   { 1, 0 },	 { 4096, 0 },	   { 4097, 1 },
+	} table[] = { { 0, 0 },	   { 1, 0 },	{ 4096, 0 },	 { 4097, 1 },
 		      { 8192, 1 }, { 8193, 2 }, { 4 * MiB, 10 }, { 4 * MiB + 1, 11 } };
 
 	for (unsigned i = 0; i < ARRAY_SIZE(table); i++)

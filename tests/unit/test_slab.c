@@ -5,7 +5,7 @@
 #include <kernel/mm/fault_inject.h>
 #include <kernel/mm/slab.h>
 
-#define CPUS 4
+#define CPUS	    4
 #define MAX_OBJECTS 3000
 
 /* The model: every object in use, filled with a byte of its own. */
@@ -83,8 +83,8 @@ TEST(slab_random_objects_of_many_caches_on_many_cpus)
 {
 	static const struct {
 		size_t size, align;
-	} shapes[] = { { 1, 0 },    { 8, 8 },	{ 20, 0 },     { 40, 32 },    { 64, 0 },
-		       { 100, 16 }, { 200, 0 }, { 640, 0 },    { 1000, 8 },   { 1500, 128 },
+	} shapes[] = { { 1, 0 },    { 8, 8 },	 { 20, 0 },	 { 40, 32 },  { 64, 0 },
+		       { 100, 16 }, { 200, 0 },	 { 640, 0 },	 { 1000, 8 }, { 1500, 128 },
 		       { 2048, 0 }, { 3000, 0 }, { 4096, 4096 }, { 5000, 0 }, { 8192, 0 } };
 	struct kmem_cache *caches[ARRAY_SIZE(shapes)];
 	u64 free = start(), steps = 150000;
@@ -94,7 +94,8 @@ TEST(slab_random_objects_of_many_caches_on_many_cpus)
 	while (steps--) {
 		mm_shim_set_cpu((u32)unit_random_below(CPUS));
 		/* up for a while, then down: so that slabs become full and empty */
-		if (nr_held < MAX_OBJECTS && unit_random_below(100) < (steps / 4096 % 2 ? 60 : 40)) {
+		if (nr_held < MAX_OBJECTS &&
+		    unit_random_below(100) < (steps / 4096 % 2 ? 60 : 40)) {
 			unsigned pick = (unsigned)unit_random_below(ARRAY_SIZE(shapes));
 			size_t align = shapes[pick].align;
 			void *object = kmem_cache_alloc(caches[pick], GFP_KERNEL);

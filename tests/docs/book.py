@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: MIT
+"""The book (README.md and docs/*.md) taken apart: what its pages claim, in a form that tests can check.
+
+    `kernel/wait.c:prepare_to_wait`     a file and a name in it; `kernel/wait.c` alone: a file
+    [text](page.md#heading)             a link
+    <!-- from FILE: WHAT -->            above a ```c block: the block is FILE's text, white space apart;
+                                        a line /* ... */ stands for something left out
+    ```console                          what a terminal shows: `$ command`, `pollux> command`, answers;
+                                        a line ... stands for something left out
+"""
+
+import dataclasses
+import pathlib
+import re
+import shlex
+
+from guest import ROOT
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+SETTINGS = {"SMP": "smp", "MEM": "mem", "APPEND": "append"}  # of `make run`, as qemu.Machine names them
+LEFT_OUT_C = re.compile(r"/\* \.\.\. \*/")
+PATH = re.compile(r"(?:\.?[\w-]+/)*[\w-]*\.(?:c|h|S|py|ld|md|cfg|awk|mk)|(?:[\w-]+/)+[\w-]*|Makefile")
+
+
+@dataclasses.dataclass
+class Block:
+    page: pathlib.Path
+    line: int
+    language: str
+    label: str  # the comment right above it
+    lines: list
+
+    def __str__(self):
+        return f"{self.page.name}:{self.line}"
+
+
+def blocks(page, language=None):
+    """The fenced blocks of a page, in order."""
+    found, block, label = [], None, ""
+    for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), 1):
+        if not line.startswith("```"):
+            if block:
+                block.lines.append(line)
+            elif line.strip():
+                comment = re.fullmatch(r"<!-- (.*) -->", line)
+                label = comment.group(1) if comment else ""
+        elif block:
+            found.append(block)
+            block, label = None, ""
+        else:
+            block = Block(page, number, line[3:].strip(), label, [])
+    assert not block, f"{page.name}: a ``` block that does not end"
+    return [block for block in found if language in (None, block.language)]
+
+
+def all_blocks(language):
+    return [block for page in PAGES for block in blocks(page, language)]
+
+
+def prose(page):
+    """The page without its blocks."""
+    return re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+
+
+def code_words(page):
+    return re.findall(r"`([^`\n]+)`", prose(page))
+
+
+def references(page):
+    """(path, name or None) for each piece of `code` in the prose that is a path, or a path and a name."""
+    found = set()
+    for word in code_words(page):
+        path, _, name = word.partition(":")
+        if PATH.fullmatch(path) and re.fullmatch(r"\w*", name) and not path.startswith("build/"):
+            found.add((path, name or None))
+    return sorted(found, key=str)
+
+
+def links(page):
+    return [target for target in re.findall(r"\]\(([^)\s]+)\)", prose(page)) if "://" not in target]
+
+
+def anchors(page):
+    """The anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ +(.*)$", prose(page), re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def shell_commands(page):
+    """Each command after a `$ ` in a console block, and each `make ...` in the prose."""
+    shown = [line[2:] for block in blocks(page, "console") for line in block.lines if line.startswith("$ ")]
+    return shown + [word for word in code_words(page) if word.split()[0] == "make"]
+
+
+def squeeze(text):
+    return " ".join(text.split())
+
+
+def boot_options():
+    """Every option that the kernel's sources declare."""
+    names = []
+    for top in ("kernel", "drivers", "fs", "net"):
+        for source in (ROOT / top).glob("**/*.c"):
+            text = source.read_text(encoding="utf-8")
+            names += re.findall(r'BOOT_OPTION\(\s*\w+,\s*"([^"]+)"', text)
+    return set(names)
+
+
+# ---- transcripts -----------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass
+class Transcript:
+    """A console block that shows a guest: how it is started, and what is typed and answered."""
+
+    block: Block
+    build: str
+    machine: tuple  # of (name, value), for qemu.Machine
+
+    def __str__(self):
+        return str(self.block)
+
+    def typed(self):
+        """The commands at the kernel's prompt, as they are typed. One that is empty only shows the prompt."""
+        words = [line[len(PROMPT):].strip() for line in self.block.lines if line.startswith(PROMPT)]
+        return [word for word in words if word]
+
+    def parts(self):
+        """The lines to be found, in pieces that were next to each other."""
+        pieces = [[]]
+        for line in self.block.lines:
+            if line.startswith("$ "):
+                continue
+            if line.strip() == "...":
+                pieces.append([])
+            elif line.strip() != PROMPT.strip():
+                pieces[-1].append(shape(line))
+        return [piece for piece in pieces if piece]
+
+
+PROMPT = "pollux> "
+
+
+def shape(line):
+    """A line with what differs from run to run taken out: numbers, their width, the time in front."""
+    line = re.sub(r"^\[ *\d+\.\d+\] ", "", line.rstrip())
+    line = re.sub(r"\b(0x)?[0-9a-f]{8,}\b|\b0x[0-9a-f]+\b|\d+", "N", line)
+    return squeeze(line)
+
+
+def transcripts():
+    """The console blocks in which a guest speaks: they begin with `$ make run`, or are all prompt."""
+    found = []
+    for block in all_blocks("console"):
+        command = shlex.split(block.lines[0][2:]) if block.lines[0].startswith("$ ") else []
+        if command[:2] != ["make", "run"] and not block.lines[0].startswith(PROMPT):
+            continue
+        given = dict(word.split("=", 1) for word in command[2:])
+        build = "debug" if given.pop("DEBUG", "") else "release"
+        machine = tuple((SETTINGS[name], value) for name, value in given.items())
+        found.append(Transcript(block, build, machine))
+    return found
+
+
+def missing_part(parts, output):
+    """The first piece that is not in the output behind the one before it; None if all are there."""
+    at = 0
+    for piece in parts:
+        while output[at:at + len(piece)] != piece:
+            at += 1
+            if at + len(piece) > len(output):
+                return piece
+        at += len(piece)
+    return None

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: MIT
+"""What a page of the book claims is true: names exist, links lead somewhere, excerpts are the source,
+options are complete, and a guest that is typed at answers as the book says."""
+
+import re
+import shlex
+
+import book
+import pytest
+from guest import ROOT
+
+MAX_LINES = 200
+CHAPTERS = book.PAGES[1:]
+
+each_page = pytest.mark.parametrize("page", book.PAGES, ids=lambda page: page.name)
+
+
+@each_page
+def test_references(page):
+    wrong = []
+    for path, name in book.references(page):
+        file = ROOT / path
+        if not file.exists():
+            wrong.append(f"{path} does not exist")
+        elif name and not re.search(rf"\b{name}\b", file.read_text(encoding="utf-8")):
+            wrong.append(f"{path} has no {name}")
+    assert not wrong
+
+
+@each_page
+def test_links(page):
+    wrong = []
+    for target in book.links(page):
+        path, _, anchor = target.partition("#")
+        file = (page.parent / path).resolve() if path else page
+        if not file.exists():
+            wrong.append(f"{target}: no such file")
+        elif anchor and anchor not in book.anchors(file):
+            wrong.append(f"{target}: no such heading")
+    assert not wrong
+
+
+@each_page
+def test_page_is_short(page):
+    assert len(page.read_text(encoding="utf-8").splitlines()) <= MAX_LINES
+
+
+def test_index_lists_every_chapter():
+    index = ROOT / "docs" / "README.md"
+    assert {page.name for page in CHAPTERS if page != index} <= set(book.links(index))
+
+
+@each_page
+def test_commands(page):
+    """`make` has the goals and settings that the book names, and the kernel the options given to it."""
+    makefiles = "".join(file.read_text() for file in (ROOT / "Makefile", ROOT / "tests/unit/unit.mk"))
+    goals = set(re.findall(r"^([a-z-]+):", makefiles, re.M))
+    settings = set(re.findall(r"\b([A-Z_]+)=", re.search(r"^## Settings.*", makefiles, re.M | re.S).group()))
+    wrong = []
+    for command in book.shell_commands(page):
+        words = shlex.split(command)
+        if words[0] != "make":
+            continue
+        for word in words[1:]:
+            name, equals, value = word.partition("=")
+            if name not in (settings if equals else goals):
+                wrong.append(f"{command}: make has no {name}")
+            if name == "APPEND":
+                options = {option.partition("=")[0] for option in value.split()}
+                wrong += [f"{command}: no option {option}" for option in options - book.boot_options()]
+    assert not wrong
+
+
+def test_every_option_is_described():
+    page = ROOT / "docs" / "cmdline.md"
+    described = re.findall(r"^\| `([\w-]+)[=`]", book.prose(page), re.M)
+    assert sorted(described) == sorted(book.boot_options())
+
+
+def test_every_lock_has_its_place():
+    """docs/locking.md has one row for each lock that the sources declare, `file:name`."""
+    declared = set()
+    for top in ("kernel", "drivers", "fs", "net"):
+        for source in (ROOT / top).glob("**/*.[ch]"):
+            if source.name.startswith("selftest"):
+                continue
+            text = source.read_text(encoding="utf-8")
+            names = re.findall(r"^\s*(?:static )?(?:spinlock_t|struct mutex) (\w+)(?: =.*)?;", text, re.M)
+            names += re.findall(r"^(?:static )?DEFINE_(?:SPINLOCK|MUTEX)\((\w+)\);", text, re.M)
+            declared |= {f"{source.relative_to(ROOT)}:{name}" for name in names}
+    rows = re.findall(r"^\| `([\w./]+:\w+)` \|", book.prose(ROOT / "docs" / "locking.md"), re.M)
+    assert sorted(rows) == sorted(declared)
+
+
+@pytest.mark.parametrize("block", book.all_blocks("c"), ids=str)
+def test_excerpts(block):
+    match = re.fullmatch(r"from ([\w./]+): (.+)", block.label)
+    assert match, "a ```c block needs a line <!-- from FILE: WHAT --> above it"
+    source = book.squeeze((ROOT / match.group(1)).read_text(encoding="utf-8"))
+    at = 0
+    for piece in book.LEFT_OUT_C.split("\n".join(block.lines)):
+        at = source.find(book.squeeze(piece), at)
+        assert at >= 0, f"not (or not here) in {match.group(1)}:\n{piece}"
+    assert match.group(2).split()[-1] in "\n".join(block.lines)
+
+
+@pytest.mark.parametrize("transcript", book.transcripts(), ids=str)
+def test_transcripts(boot, transcript):
+    guest = boot(build=transcript.build, debug_exit=False, **dict(transcript.machine))
+    typed = transcript.typed()
+    for command in typed:
+        guest.expect(re.escape(book.PROMPT))
+        guest.send(command + "\r")
+    if typed:
+        guest.expect(re.escape(book.PROMPT))
+    else:
+        last = transcript.parts()[-1][-1]
+        guest.expect(re.escape(last).replace("N", "[0-9a-fx]+").replace(r"\ ", r"\s+"))
+    output = [book.shape(line) for line in guest.log().splitlines()]
+    missing = book.missing_part(transcript.parts(), output)
+    assert missing is None, "the guest does not say:\n" + "\n".join(missing or [])
