@@ -76,7 +76,8 @@ static void read_line(char *line)
 
 static void show_tasks(const char *args)
 {
-	static const char *const states[] = { "running", "sleeping", "waiting", "dead" };
+	static const char *const states[] = { "running", "sleeping", "waiting", "stopped",
+						"dead" };
 	struct task *task;
 
 	printk("  pid cpu state      switches    cpu ms name\n");

@@ -36,12 +36,12 @@ static __noreturn void leave(void)
 	if (machine_has_exit_port())
 		machine_poweroff(EXIT_FAILED);
 	if (!reboot_after) {
-		printk(KERN_EMERG "panic: halted\n");
+		printk(KERN_EMERG "halted\n");
 		console_flush();
 		machine_halt();
 	}
 	if (reboot_after > 0) {
-		printk(KERN_EMERG "panic: reboot in %lld seconds\n", reboot_after);
+		printk(KERN_EMERG "reboot in %lld s\n", reboot_after);
 		clock_delay_ns(reboot_after * NSEC_PER_SEC);
 	}
 	machine_reboot();
@@ -67,7 +67,7 @@ static void enter(const char *message)
 	if (panic_cpu != cpu || depth++ > 1)
 		machine_halt();
 	if (depth == 1)
-		printk(KERN_EMERG "panic: and while saying so: %s\n", message);
+		printk(KERN_EMERG "and while saying so: %s\n", message);
 	leave();
 }
 

@@ -1,8 +1,10 @@
 /* Self-tests of locks, their checker, and symbol names. */
 #include <kernel/context.h>
 #include <kernel/cpu/asm.h>
+#include <kernel/cpu/smp.h>
 #include <kernel/ksyms.h>
 #include <kernel/lib/string.h>
+#include <kernel/mm/layout.h>
 #include <kernel/mutex.h>
 #include <kernel/panic.h>
 #include <kernel/printk.h>
@@ -254,17 +256,45 @@ SELFTEST(lockdep_finds_misuse)
 	EXPECT(count_complaints(assert_what_is_held) == 0);
 }
 
-/* Ends in a panic that shows both stacks: for tests/boot to look at. */
+/* Shows both stacks. For tests/boot to look at, as those below. */
 SELFTEST_BY_NAME(lockdep_panics)
 {
 	a_then_b_then_c();
 	c_then_a();
 }
 
+/* Nobody will release it. */
+SELFTEST_BY_NAME(stuck_spinlock_panics)
+{
+	spin_lock_raw(&lock_a);
+	spin_lock_raw(&lock_a);
+}
+
 #endif /* CONFIG_DEBUG */
 
-/* Panics, for tests/boot to look at how that ends. */
-SELFTEST_BY_NAME(panic_on_purpose)
+/* ---- ends in a panic, for tests/boot to look at ------------------------------------------------ */
+
+static void panic_here(void *arg)
 {
-	panic("on purpose: %d", 42);
+	panic("on CPU %u", smp_processor_id());
+}
+
+/* All CPUs at once: one of them is heard. */
+SELFTEST_BY_NAME(everyone_panics)
+{
+	smp_call_others(panic_here, NULL);
+	panic_here(NULL);
+}
+
+/* The chain of frames leads to where there is nothing. */
+SELFTEST_BY_NAME(corrupt_stack_panics)
+{
+	*(volatile u64 *)current_frame() = VMALLOC_END - sizeof(u64);
+	panic("with a corrupt stack");
+}
+
+/* An exception while the panic's own message is made. */
+SELFTEST_BY_NAME(bad_message_panics)
+{
+	panic("with a message that is not there: %s", (const char *)VMALLOC_END);
 }

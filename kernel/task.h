@@ -4,19 +4,30 @@
  */
 #pragma once
 
+#include <kernel/cred.h>
 #include <kernel/lib/list.h>
 #include <kernel/lib/rbtree.h>
+#include <kernel/mm/uaccess.h>
+#include <kernel/signal.h>
 #include <kernel/spinlock.h>
 
 enum task_state {
 	TASK_RUNNING,	      /* on a CPU, or on a run queue waiting for one */
 	TASK_INTERRUPTIBLE,   /* waits; a signal wakes it too */
 	TASK_UNINTERRUPTIBLE, /* waits for what it waits for and nothing else */
+	TASK_STOPPED,	      /* job control: until SIGCONT, or death */
 	TASK_DEAD,	      /* has left the CPU for the last time, or is about to */
 };
 
 #define TASK_NAME 16
 
+struct completion;
+struct files;
+struct fpu_state;
+struct fs_context;
+struct mm;
+struct process;
+struct sighand;
 struct wait_queue;
 
 struct task {
@@ -37,7 +48,7 @@ struct task {
 	u64 allowed_cpus;   /* bit mask */
 
 	/* constant */
-	u32 pid;
+	u32 pid; /* the thread's number: what gettid() returns; kernel threads have one too */
 	void *stack; /* lowest address; NULL for the boot CPU's idle task */
 	void (*entry)(void *arg);
 	void *arg;
@@ -48,6 +59,28 @@ struct task {
 #if CONFIG_DEBUG
 	struct lockdep_task lockdep;
 #endif
+
+	/* A program's thread; all NULL in a kernel thread. The task's own, others look under tree_lock. */
+	struct process *process; /* the thread group: kernel/process.h */
+	struct mm *mm;		 /* address space */
+	struct files *files;	 /* descriptors */
+	struct fs_context *fs;	 /* root, cwd, umask */
+	struct sighand *sighand; /* signal actions, and the lock of `signals` */
+	struct task_signals signals;
+	struct cred cred;
+	struct fpu_state *fpu;	   /* saved while it does not run; NULL until it first runs user code */
+	u64 user_fs, user_gs;	   /* segment bases of user mode, saved while it does not run */
+	u32 __user *set_child_tid; /* written when the thread starts ... */
+	u32 __user *clear_child_tid; /* ... cleared and woken (futex) when it ends */
+	void __user *robust_list;
+	u64 min_faults;
+	u64 user_ns;	  /* time in user mode; `runtime` less this was the kernel's */
+	u64 user_entered; /* clock_ns() at the last return to user mode */
+	/* restart_syscall(): what to call, and its state */
+	long (*restart)(struct task *task);
+	u64 restart_data[4];
+	struct completion *vfork_done; /* the parent of a vfork sleeps on it until we exec or exit */
+	struct list_head thread_link; /* in process->threads, under tree_lock */
 
 	u32 refcount; /* atomic; the task itself holds one until it is dead */
 

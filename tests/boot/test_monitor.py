@@ -39,7 +39,8 @@ def test_keyboard(boot):
     with guest.qmp() as qmp:
         for name in (*"helq", "backspace", "p", "ret"):
             qmp.execute("send-key", keys=[{"type": "qcode", "data": name}])
-        assert "poweroff" in guest.expect(r"(?s)help\r\n(.*?)pollux> ").group(1)
+        guest.expect(r"help +this list")
+        guest.expect(PROMPT)
         for name in "ap":
             qmp.execute("send-key", keys=[{"type": "qcode", "data": "shift"}, {"type": "qcode", "data": name}])
         qmp.execute("send-key", keys=[{"type": "qcode", "data": "ret"}])

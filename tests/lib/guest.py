@@ -12,6 +12,7 @@ import socket
 import struct
 import sys
 import tempfile
+import termios
 
 import pexpect
 
@@ -55,6 +56,13 @@ class Qmp:
         self.socket.close()
 
 
+def keep_line_ends():
+    """In the child: what the guest sends as \\r\\n must not become \\r\\r\\n on the terminal."""
+    attributes = termios.tcgetattr(1)
+    attributes[1] &= ~termios.ONLCR
+    termios.tcsetattr(1, termios.TCSANOW, attributes)
+
+
 class Guest:
     """Starts at once. `options` are those of qemu.Machine; the logs go to `log_dir`."""
 
@@ -76,7 +84,7 @@ class Guest:
         self.log_path = log_dir / "serial.log"
         self.log_file = open(self.log_path, "w", encoding="utf-8")
         self.child = pexpect.spawn(command[0], command[1:], encoding="utf-8", codec_errors="replace",
-                                   echo=False, timeout=TIMEOUT)
+                                   echo=False, timeout=TIMEOUT, preexec_fn=keep_line_ends)
         self.child.logfile_read = self.log_file
         self.child.delaybeforesend = None
 
@@ -137,8 +145,9 @@ class Guest:
         return "\n".join([where, *shown, *log[start:]])
 
     def close(self):
-        with contextlib.suppress(pexpect.ExceptionPexpect, OSError):
-            self.child.read_nonblocking(size=1 << 20, timeout=0)
-        self.child.close(force=True)
+        if self.child.isalive():
+            with contextlib.suppress(pexpect.TIMEOUT, pexpect.EOF):
+                self.child.expect(pexpect.EOF, timeout=0.1)  # what is left goes into the log
+            self.child.close(force=True)
         self.log_file.close()
         shutil.rmtree(self.sockets, ignore_errors=True)

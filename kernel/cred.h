@@ -1,0 +1,21 @@
+/* Who a task is: user and group ids, as every check of permission wants them. */
+#pragma once
+
+#include <kernel/lib/types.h>
+
+#define NGROUPS_MAX 65536
+struct groups { /* immutable, shared by reference */
+	u32 refcount, count;
+	u32 gids[];
+};
+
+/* Who a task is. Changed by the task itself only; others read single words. */
+struct cred {
+	u32 uid, euid, suid, fsuid;
+	u32 gid, egid, sgid, fsgid;
+	struct groups *groups; /* or NULL */
+	u64 cap_effective, cap_permitted, cap_inheritable, cap_bounding; /* all or nothing by euid, reported */
+};
+
+/* Is `gid` one of the task's groups (the effective one included)? */
+bool in_group(const struct cred *cred, u32 gid);
