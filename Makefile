@@ -132,21 +132,21 @@ PLUGIN := $(O)/count_plugin.so
 run_tests = tools/run-tests --out $(O) --filter '$(T)'
 
 test: setup ## run every test; T=REGEX: only those whose name matches
-	$(Q)$(MAKE) all iso $(PLUGIN) unit-build DEBUG=
-	$(Q)$(MAKE) all DEBUG=1
-	$(Q)$(run_tests) check unit boot
+	$(Q)$(MAKE) -s all iso $(PLUGIN) unit-build DEBUG=
+	$(Q)$(MAKE) -s all DEBUG=1
+	$(Q)$(run_tests) check unit pytest
 
 check: setup ## the fast part of the tests: format, layering, lengths, unit tests
-	$(Q)$(MAKE) unit-build
+	$(Q)$(MAKE) -s unit-build
 	$(Q)$(run_tests) check unit
 
 soak: setup ## boot it SOAK=100 times
-	$(Q)$(MAKE) all DEBUG=
-	$(Q)SOAK=$(or $(SOAK),100) $(run_tests) --only test_soak boot
+	$(Q)$(MAKE) -s all DEBUG=
+	$(Q)SOAK=$(or $(SOAK),100) $(run_tests) --only test_soak pytest
 
 fuzz: setup ## boot it with FUZZ=200 random command lines and initramfs
-	$(Q)$(MAKE) all DEBUG=1
-	$(Q)FUZZ=$(or $(FUZZ),200) $(run_tests) --only test_fuzz boot
+	$(Q)$(MAKE) -s all DEBUG=1
+	$(Q)FUZZ=$(or $(FUZZ),200) $(run_tests) --only test_fuzz pytest
 
 format: setup ## let clang-format lay out every C file
 	$(Q)tools/check-format --fix

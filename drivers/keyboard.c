@@ -28,7 +28,7 @@
 
 /* The i8042 controller */
 #define I8042_DATA	0x60
-#define I8042_STATUS	0x64 /* read */
+#define I8042_STATUS	0x64   /* read */
 #define STATUS_OUTPUT	BIT(0) /* there is something to read */
 #define STATUS_INPUT	BIT(1) /* it has not taken yet what was written */
 #define I8042_COMMAND	0x64   /* write */
@@ -42,7 +42,7 @@
 #define CONFIG_SET_1	BIT(6) /* translate to the PC's first set of scancodes */
 #define KEYBOARD_IRQ	1
 
-#define NO_CONTROLLER 0xff /* what the status reads as where there is none */
+#define NO_CONTROLLER 0xff  /* what the status reads as where there is none */
 #define TRIES	      10000 /* of about 1 us */
 
 void (*keyboard_receive)(char c);
@@ -61,10 +61,10 @@ static void keyboard_interrupt(void *arg)
 
 /* ---- the second half: softirq --------------------------------------------------------------------- */
 
-#define KEY_RELEASED  0x80 /* added to a scancode when the key goes up */
-#define PREFIX_E0     0xe0 /* the next scancode is of a key that the first PC did not have */
-#define PREFIX_E1     0xe1 /* Pause: two more follow */
-#define PAUSE_REST    2
+#define KEY_RELEASED 0x80 /* added to a scancode when the key goes up */
+#define PREFIX_E0    0xe0 /* the next scancode is of a key that the first PC did not have */
+#define PREFIX_E1    0xe1 /* Pause: two more follow */
+#define PAUSE_REST   2
 
 #define KEY_CONTROL	0x1d
 #define KEY_LEFT_SHIFT	0x2a
@@ -213,4 +213,6 @@ void keyboard_init(void)
 	input_ring_register(&scancodes);
 	if (request_irq(KEYBOARD_IRQ, "keyboard", keyboard_interrupt, NULL))
 		pr_warn("keyboard: no interrupt\n");
+	/* A key pressed meanwhile waits, and keeps the line from being pulled again. */
+	discard_input();
 }

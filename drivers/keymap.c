@@ -4,6 +4,8 @@
 #define KEY_ENTER 0x1c
 #define KEY_SLASH 0x35
 
+/* clang-format off */
+
 /* One row of keys each, from its first scancode on. */
 const char keymap_plain[KEYMAP_SIZE] = {
 	[0x01] = '\033', '1', '2', '3', '4', '5', '6', '7', '8', '9', '0', '-', '=', 0x7f,
@@ -51,6 +53,8 @@ static const struct {
 	{ 0x57, false, "\033[23~" },
 	{ 0x58, false, "\033[24~" }, /* F12 */
 };
+
+/* clang-format on */
 
 const char *keymap_sequence(u8 key, bool extended)
 {

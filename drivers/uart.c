@@ -38,7 +38,7 @@
 #define UART_MCR	  4 /* modem control */
 #define MCR_DTR_RTS	  0x03
 #define MCR_OUT2	  0x08 /* on a PC: lets the interrupt through */
-#define UART_LSR	  5 /* line status */
+#define UART_LSR	  5    /* line status */
 #define LSR_RECEIVED	  BIT(0)
 #define LSR_TX_EMPTY	  BIT(5) /* the FIFO */
 #define LSR_TX_DONE	  BIT(6) /* the FIFO and the shift register behind it */

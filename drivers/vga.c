@@ -36,8 +36,8 @@ static spinlock_t vga_lock;
 static volatile u16 *memory; /* constant after start-up; NULL: no screen */
 
 /* under vga_lock */
-static u32 top; /* the screen's first row in memory */
-static u32 row, column; /* of the cursor, on the screen; column may be COLUMNS: the next character wraps */
+static u32 top;		/* the screen's first row in memory */
+static u32 row, column; /* of the cursor; in column COLUMNS the next character wraps */
 static u8 colour = DEFAULT_COLOUR;
 static struct {
 	enum { TEXT, ESCAPE, PARAMETERS } state;
@@ -224,9 +224,9 @@ static const struct {
 	char letter;
 	void (*run)(void);
 } commands[] = {
-	{ 'A', cursor_up },   { 'B', cursor_down },  { 'C', cursor_right }, { 'D', cursor_left },
-	{ 'H', cursor_to },   { 'f', cursor_to },    { 'J', erase_screen }, { 'K', erase_line },
-	{ 'm', set_colours },
+	{ 'A', cursor_up },    { 'B', cursor_down }, { 'C', cursor_right },
+	{ 'D', cursor_left },  { 'H', cursor_to },   { 'f', cursor_to },
+	{ 'J', erase_screen }, { 'K', erase_line },  { 'm', set_colours },
 };
 
 static void run_command(char letter)

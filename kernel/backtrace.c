@@ -15,13 +15,13 @@
 #include <kernel/mm/layout.h>
 #include <kernel/printk.h>
 
-#define MAX_FRAMES   32
-#define SYMBOL_SIZE  128
-#define ENTRY_VALID  BIT(0)
-#define ENTRY_HUGE   BIT(7)
-#define ENTRY_FRAME  0x000ffffffffff000ULL
-#define TOP_SHIFT    39 /* of the address bits that index the top-level table */
-#define INDEX_BITS   9
+#define MAX_FRAMES  32
+#define SYMBOL_SIZE 128
+#define ENTRY_VALID BIT(0)
+#define ENTRY_HUGE  BIT(7)
+#define ENTRY_FRAME 0x000ffffffffff000ULL
+#define TOP_SHIFT   39 /* of the address bits that index the top-level table */
+#define INDEX_BITS  9
 
 struct stack_frame {
 	u64 caller_frame;
@@ -68,7 +68,7 @@ u32 backtrace_save(u64 frame_pointer, u64 *addresses, u32 max)
 	while (count < max && is_frame(frame_pointer)) {
 		const struct stack_frame *frame = (const struct stack_frame *)frame_pointer;
 
-		if (!frame->return_address)
+		if (frame->return_address < KERNEL_BASE)
 			break;
 		addresses[count++] = frame->return_address;
 		if (frame->caller_frame <= frame_pointer)

@@ -285,10 +285,11 @@ BENCH(kthread, 1, "start a thread, let it run, wait until it has ended")
 	}
 }
 
-static DEFINE_WAIT_QUEUE(nobody);
-
 BENCH(wake_up_nobody, 1, "wake_up of a queue on which nobody waits")
 {
+	struct wait_queue nobody;
+
+	wait_queue_init(&nobody);
 	for (u32 i = 0; i < rounds; i++)
 		wake_up(&nobody);
 }

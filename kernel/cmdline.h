@@ -17,7 +17,7 @@ struct boot_option {
 };
 
 /* In section .boot_options: linker.ld collects them between boot_options_start and _end. */
-#define BOOT_OPTION(ident, text, help_, fn)                                    \
+#define BOOT_OPTION(ident, text, help_, fn)                                     \
 	static const struct boot_option boot_option_##ident __used __aligned(8) \
 		__section(".boot_options") = { .name = text, .help = help_, .parse = fn }
 

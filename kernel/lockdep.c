@@ -41,9 +41,9 @@
 
 /* struct lock_class.usage: how the class was taken */
 enum usage {
-	IN_HARDIRQ, /* waited for in a hard IRQ */
-	IN_SOFTIRQ, /* waited for in a softirq */
-	IRQS_ON,    /* held where a hard IRQ can come */
+	IN_HARDIRQ,  /* waited for in a hard IRQ */
+	IN_SOFTIRQ,  /* waited for in a softirq */
+	IRQS_ON,     /* held where a hard IRQ can come */
 	SOFTIRQS_ON, /* held where a softirq can come */
 	NR_USAGES,
 };
@@ -196,8 +196,8 @@ static void inversion(struct lock_class *held, struct lock_class *wanted)
 {
 	char complaint[COMPLAINT_SIZE];
 
-	snprintf(complaint, sizeof(complaint),
-		 "order inversion: '%s' is wanted while '%s' is held", wanted->name, held->name);
+	snprintf(complaint, sizeof(complaint), "order inversion: '%s' is wanted while '%s' is held",
+		 wanted->name, held->name);
 	if (!complain(complaint))
 		return;
 	print_way(wanted->id, held->id);
@@ -280,7 +280,7 @@ static void check_usage(struct lock_class *class, bool irqs_on, enum lock_how ho
 		return;
 	spin_lock_raw(&graph_lock);
 	for (enum usage usage = 0; usage < NR_USAGES; usage++) {
-		if (!(new & BIT(usage)))
+		if (!(new &BIT(usage)))
 			continue;
 		if (class->usage & BIT(usages[usage].conflict)) {
 			usage_conflict(class, usage);

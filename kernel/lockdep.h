@@ -8,9 +8,9 @@
 
 struct lock_class {
 	const char *name;
-	u16 id;		/* index into the order matrix; 0 until first taken */
-	u16 usage;	/* in which contexts this class was taken: see kernel/lockdep.c */
-	bool is_mutex;	/* may be held while sleeping; must not be taken in an interrupt */
+	u16 id;	       /* index into the order matrix; 0 until first taken */
+	u16 usage;     /* in which contexts this class was taken: see kernel/lockdep.c */
+	bool is_mutex; /* may be held while sleeping; must not be taken in an interrupt */
 };
 
 enum lock_how {

@@ -13,6 +13,7 @@
 #include <kernel/cpu/ioapic.h>
 #include <kernel/cpu/lapic.h>
 #include <kernel/cpu/multiboot.h>
+#include <kernel/cpu/rtc.h>
 #include <kernel/cpu/smp.h>
 #include <kernel/cpu/trap.h>
 #include <kernel/cpu/tsc.h>
@@ -29,6 +30,7 @@
 #include <kernel/sched.h>
 #include <kernel/selftest.h>
 #include <kernel/timer.h>
+#include <kernel/user_mode.h>
 
 #if CONFIG_DEBUG
 #define BUILD "debug"
@@ -79,6 +81,7 @@ static void start_interrupts(void)
 {
 	acpi_init();
 	clock_init();
+	wall_init();
 	irq_init();
 	lapic_init();
 	ioapic_init();
@@ -91,6 +94,7 @@ static void start_interrupts(void)
 static void secondary_cpu(void)
 {
 	cpu_features_enable();
+	user_mode_init_cpu();
 	lapic_enable();
 	timers_init_cpu();
 	sched_init_cpu();
@@ -143,6 +147,7 @@ void kernel_main(u32 magic, u32 info)
 	mm_init();
 	vga_init();
 	tasks_init();
+	user_mode_init();
 	start_interrupts();
 	sched_init_cpu();
 	sched_init();

@@ -14,6 +14,7 @@
 #include <kernel/monitor.h>
 #include <kernel/panic.h>
 #include <kernel/printk.h>
+#include <kernel/process.h>
 #include <kernel/selftest.h>
 #include <kernel/softirq.h>
 #include <kernel/wait.h>
@@ -81,11 +82,11 @@ static void show_tasks(const char *args)
 	struct task *task;
 
 	printk("  pid cpu state      switches    cpu ms name\n");
-	spin_lock_bh(&task_list_lock);
+	spin_lock_bh(&tree_lock);
 	list_for_each_entry(task, &task_list, all_tasks)
 		printk("%5u %3u %-9s %9llu %9llu %s\n", task->pid, task->cpu, states[task->state],
 		       task->switches, task->runtime / NSEC_PER_MSEC, task->name);
-	spin_unlock_bh(&task_list_lock);
+	spin_unlock_bh(&tree_lock);
 }
 
 static void show_cpus(const char *args)

@@ -21,11 +21,11 @@ enum mutex_state {
 
 #if CONFIG_DEBUG
 /* At file scope, as DEFINE_SPINLOCK. */
-#define DEFINE_MUTEX(var)                                                                    \
-	struct mutex var = {                                                                 \
+#define DEFINE_MUTEX(var)                                                                     \
+	struct mutex var = {                                                                  \
 		.wq = { .lock = { .class = &(struct lock_class){ .name = #var ".wq.lock" } }, \
-			.entries = LIST_HEAD_INIT(var.wq.entries) },                         \
-		.class = &(struct lock_class){ .name = #var, .is_mutex = true },             \
+			.entries = LIST_HEAD_INIT(var.wq.entries) },                          \
+		.class = &(struct lock_class){ .name = #var, .is_mutex = true },              \
 	}
 #define mutex_init(mutex)                                                                     \
 	do {                                                                                  \
@@ -36,9 +36,9 @@ enum mutex_state {
 	} while (0)
 #else
 #define DEFINE_MUTEX(var) struct mutex var = { .wq.entries = LIST_HEAD_INIT(var.wq.entries) }
-#define mutex_init(mutex)                   \
-	do {                                \
-		(mutex)->state = MUTEX_FREE; \
+#define mutex_init(mutex)                      \
+	do {                                   \
+		(mutex)->state = MUTEX_FREE;   \
 		wait_queue_init(&(mutex)->wq); \
 	} while (0)
 #endif

@@ -99,8 +99,7 @@ static void print_registers(const struct trap_frame *frame)
 }
 
 /* The message first: should all else fail, it has been said. */
-static __noreturn void say(const char *message, const struct trap_frame *frame,
-			   u64 frame_pointer)
+static __noreturn void say(const char *message, const struct trap_frame *frame, u64 frame_pointer)
 {
 	enter(message);
 	printk(KERN_EMERG "panic: %s\n", message);

@@ -19,8 +19,8 @@
 #define QEMU_PM1A_CONTROL 0x604
 #define QEMU_SLEEP_TYPE	  0
 
-#define I8042_COMMAND	0x64
-#define I8042_RESET	0xfe
+#define I8042_COMMAND 0x64
+#define I8042_RESET   0xfe
 
 #define REGISTER_TRIES 100000 /* some 100 ms on real hardware */
 

@@ -17,12 +17,12 @@
 #include <kernel/lib/string.h>
 #include <kernel/spinlock.h>
 
-#define LOG_SIZE       (64 * KiB)
-#define MESSAGE_SIZE   1024
-#define PREFIX_SIZE    sizeof("<6>[12345678901.123456] ")
-#define LEVEL_INFO     6
-#define LEVEL_QUIET    3 /* errors and worse */
-#define MAX_CONSOLES   4 /* that console= may name */
+#define LOG_SIZE     (64 * KiB)
+#define MESSAGE_SIZE 1024
+#define PREFIX_SIZE  sizeof("<6>[12345678901.123456] ")
+#define LEVEL_INFO   6
+#define LEVEL_QUIET  3 /* errors and worse */
+#define MAX_CONSOLES 4 /* that console= may name */
 
 struct record {
 	u64 time_ns;
@@ -34,8 +34,8 @@ static spinlock_t log_lock;
 
 /* under log_lock */
 static char log_ring[LOG_SIZE];
-static u64 log_start, log_end;	       /* positions of the oldest record and of the next one */
-static char message[MESSAGE_SIZE];     /* what printk formats */
+static u64 log_start, log_end;	   /* positions of the oldest record and of the next one */
+static char message[MESSAGE_SIZE]; /* what printk formats */
 static char shown[PREFIX_SIZE + MESSAGE_SIZE + 1]; /* a line as a console gets it */
 static LIST_HEAD(consoles);
 

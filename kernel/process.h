@@ -107,5 +107,3 @@ int do_exec(const char *path, struct exec_strings *strings);
 /* The kernel runs `path` as pid 1. */
 int run_init_process(const char *path, const char *const argv[], const char *const envp[]);
 
-/* user + system time of a task, ns. */
-void task_times(const struct task *task, u64 *utime, u64 *stime);

@@ -12,16 +12,14 @@
  * It is taken by the task that leaves the CPU and released by the one that comes: so whoever holds
  * it knows that no task of this queue is half-way through a switch. Inside it: the timer queue's lock.
  */
-#include <kernel/cpu/gdt.h>
 #include <kernel/cpu/smp.h>
-#include <kernel/cpu/trap.h>
 #include <kernel/cpu/tsc.h>
 #include <kernel/irq.h>
-#include <kernel/mm/vmalloc.h>
 #include <kernel/panic.h>
 #include <kernel/sched.h>
 #include <kernel/softirq.h>
 #include <kernel/timer.h>
+#include <kernel/user_mode.h>
 
 #define SLICE_NS       (3 * NSEC_PER_MSEC)
 #define WAKEUP_CREDIT  (SLICE_NS / 2)
@@ -44,6 +42,7 @@ struct run_queue {
 static DEFINE_PER_CPU(struct run_queue, run_queue);
 DEFINE_PER_CPU(struct task *, current_task);
 DEFINE_PER_CPU(bool, need_resched);
+DEFINE_PER_CPU(bool, sync_wakeup);
 u64 idle_cpus;
 
 static struct run_queue *cpu_rq(u32 cpu)
@@ -249,8 +248,7 @@ static void context_switch(struct run_queue *rq, struct task *prev, struct task 
 	next->exec_start = prev->exec_start;
 	next->slice_start = next->runtime;
 	note_idle(rq, prev, next);
-	if (next->stack)
-		tss_set_kernel_stack((u64)next->stack + KERNEL_STACK_SIZE);
+	switch_user_context(prev, next);
 	current = next;
 	finish_switch(switch_to(&prev->kernel_rsp, next->kernel_rsp, prev));
 }
@@ -312,8 +310,8 @@ void yield(void)
 /* ---- waking --------------------------------------------------------------------------------- */
 
 /*
- * Where a woken task should run. This CPU, if the wake-up comes from an interrupt that found it idle:
- * nobody needs to be interrupted. Its last CPU, if that is idle: its data may still be in that cache.
+ * Where a woken task should run. This CPU, if the wake-up comes from an interrupt that found it idle, or from
+ * a task that is about to sleep: nobody needs to be interrupted. Its last CPU, if that is idle: its data may still be in that cache.
  * Any idle CPU. Else its last CPU, and it waits there.
  */
 static u32 choose_cpu(const struct task *task)
@@ -323,6 +321,8 @@ static u32 choose_cpu(const struct task *task)
 	u32 here = smp_processor_id();
 
 	if (idle & BIT(here))
+		return here;
+	if (this_cpu(sync_wakeup) && this_rq()->nr_running == 1 && allowed & BIT(here))
 		return here;
 	if (idle & BIT(task->cpu))
 		return task->cpu;
@@ -379,7 +379,7 @@ static void activate(struct task *task, struct run_queue *rq)
  * TASK_RUNNING in schedule() and stays; if the sleeper, it has left the queue and its switch is
  * complete when the lock is free, so it can be queued anywhere.
  */
-static bool try_to_wake_up(struct task *task, u32 states)
+bool wake_up_state(struct task *task, u32 states)
 {
 	bool woken = false;
 	u64 flags = irq_save();
@@ -401,12 +401,12 @@ static bool try_to_wake_up(struct task *task, u32 states)
 
 bool wake_up_process(struct task *task)
 {
-	return try_to_wake_up(task, BIT(TASK_INTERRUPTIBLE) | BIT(TASK_UNINTERRUPTIBLE));
+	return wake_up_state(task, BIT(TASK_INTERRUPTIBLE) | BIT(TASK_UNINTERRUPTIBLE));
 }
 
 bool wake_up_interruptible(struct task *task)
 {
-	return try_to_wake_up(task, BIT(TASK_INTERRUPTIBLE));
+	return wake_up_state(task, BIT(TASK_INTERRUPTIBLE));
 }
 
 void wake_up_new_task(struct task *task)
@@ -465,16 +465,6 @@ void idle_loop(void)
 		} else {
 			irq_enable_and_halt();
 		}
-	}
-}
-
-/* On the way back to user mode, after an interrupt or a system call. */
-static void resched_on_return(struct trap_frame *frame)
-{
-	if (this_cpu(need_resched)) {
-		irq_enable();
-		schedule();
-		irq_disable();
 	}
 }
 
@@ -539,6 +529,5 @@ void sched_init(void)
 {
 	LOCK_DEBUG(lockdep_current = lockdep_of_current;)
 	current_task_name = name_of_current;
-	trap_exit_to_user = resched_on_return;
 	irq_set_local(VECTOR_RESCHEDULE, "reschedule", reschedule_interrupt);
 }

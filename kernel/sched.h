@@ -13,7 +13,13 @@ void schedule(void);
 bool wake_up_process(struct task *task);
 /* Only if it sleeps interruptibly. */
 bool wake_up_interruptible(struct task *task);
+/* If it is in one of the states (a mask of BIT(TASK_...)). */
+bool wake_up_state(struct task *task, u32 states);
 void wake_up_new_task(struct task *task);
+
+/* While set, the waker promises to sleep soon: the woken task may as well wait for this CPU, which spares
+ * an interrupt to another one. */
+DECLARE_PER_CPU(bool, sync_wakeup);
 
 /* Set when something more deserving than `current` waits for this CPU. */
 DECLARE_PER_CPU(bool, need_resched);

@@ -47,6 +47,10 @@ int selftest_run(const char *filter)
 		else
 			failed++;
 	}
+	if (!passed && !failed) {
+		printk("selftest: no test's name begins with '%s'\n", filter);
+		failed = 1;
+	}
 	printk("selftest: %d passed, %d failed\n", passed, failed);
 	return failed;
 }

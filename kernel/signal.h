@@ -78,11 +78,13 @@ struct sigpending {
 
 /* Each task's part. Under sighand->lock unless said otherwise. */
 struct task_signals {
+	/* Something deliverable may be there: what signal_pending() and the way back to user mode read,
+	 * without lock. First, because assembler reads it. */
+	bool pending_flag;
 	struct sigpending pending;
 	sigset_t blocked;	/* read by the task itself without lock */
 	sigset_t saved_blocked; /* to be restored when `restore_saved` (sigsuspend, ppoll) */
 	bool restore_saved;
-	bool pending_flag; /* something deliverable may be there: what signal_pending() reads, without lock */
 	u64 altstack_sp, altstack_size; /* the task's own */
 	u32 altstack_flags;
 };

@@ -6,9 +6,9 @@
 
 /* `pause` is what lets the holder run where CPUs are threads, or take turns, of an emulator; but it
  * costs as much as 40 reads there. */
-#define READS_A_PAUSE	32
-#define PAUSES_A_CHECK	1024
-#define DEADLOCK_NS	(10 * NSEC_PER_SEC)
+#define READS_A_PAUSE  32
+#define PAUSES_A_CHECK 1024
+#define DEADLOCK_NS    (10 * NSEC_PER_SEC)
 
 #if CONFIG_DEBUG
 /* A lock that nobody releases for so long is never released: better a panic than a silent halt. */

@@ -5,16 +5,17 @@
 #include <kernel/mm/slab.h>
 #include <kernel/mm/vmalloc.h>
 #include <kernel/panic.h>
+#include <kernel/pid.h>
 #include <kernel/sched.h>
+#include <kernel/syscall.h>
 #include <kernel/task.h>
 
 #include <stdarg.h>
 
-DEFINE_SPINLOCK(task_list_lock);
 LIST_HEAD(task_list);
+void (*task_release_user)(struct task *task);
 
 static struct kmem_cache *task_cache;
-static u32 last_pid;
 
 /* What switch_to() pops the first time a task is switched to: kernel/cpu/switch.S. */
 struct switch_frame {
@@ -22,18 +23,19 @@ struct switch_frame {
 	void (*rip)(void);
 };
 
-static void prepare_stack(struct task *task)
+/* A program's thread keeps the registers it entered with at the top of its stack; a kernel thread leaves the
+ * room unused, which also gives the alignment that the ABI wants when a function begins. */
+static void prepare_stack(struct task *task, void (*first)(void))
 {
-	u64 top = (u64)task->stack + KERNEL_STACK_SIZE;
-	/* 16 bytes are left above: the ABI wants rsp + 8 aligned when a function begins. */
-	struct switch_frame *frame = (struct switch_frame *)(top - 16 - sizeof(*frame));
+	struct switch_frame *frame = (struct switch_frame *)task_user_frame(task) - 1;
 
-	memset(frame, 0, sizeof(*frame) + 16);
-	frame->rip = task_begin;
+	memset(frame, 0, sizeof(*frame));
+	frame->rip = first;
 	task->kernel_rsp = (u64)frame;
 }
+static_assert(sizeof(struct trap_frame) % 16 == 0, "the stack's alignment in task_begin");
 
-struct task *task_create(void (*entry)(void *arg), void *arg, const char *name)
+struct task *task_alloc(const char *name, void (*first)(void))
 {
 	struct task *task = kmem_cache_alloc(task_cache, GFP_KERNEL);
 
@@ -45,32 +47,51 @@ struct task *task_create(void (*entry)(void *arg), void *arg, const char *name)
 		kmem_cache_free(task_cache, task);
 		return NULL;
 	}
-	task->entry = entry;
-	task->arg = arg;
 	strscpy(task->name, name, sizeof(task->name));
 	task->weight = NICE_0_WEIGHT;
 	task->allowed_cpus = ~0ULL;
 	task->state = TASK_UNINTERRUPTIBLE;
 	task->cpu = smp_processor_id();
+	task->fpu_cpu = -1;
 	task->refcount = 1;
-	task->pid = __atomic_add_fetch(&last_pid, 1, __ATOMIC_RELAXED);
-	prepare_stack(task);
-
-	spin_lock_bh(&task_list_lock);
-	list_add_tail(&task->all_tasks, &task_list);
-	spin_unlock_bh(&task_list_lock);
+	prepare_stack(task, first);
 	return task;
+}
+
+void task_publish(struct task *task, u32 pid)
+{
+	spin_lock_bh(&tree_lock);
+	task->pid = pid;
+	pid_attach_task(pid, task);
+	list_add_tail(&task->all_tasks, &task_list);
+	spin_unlock_bh(&tree_lock);
+}
+
+/* Nobody can find it any more, and its number is free; it may still be referenced. */
+static void task_unpublish(struct task *task)
+{
+	spin_lock_bh(&tree_lock);
+	if (pid_task(task->pid) == task)
+		pid_attach_task(task->pid, NULL);
+	pid_put(task->pid);
+	list_del(&task->all_tasks);
+	spin_unlock_bh(&tree_lock);
+}
+
+void task_free(struct task *task)
+{
+	kernel_stack_free(task->stack);
+	kmem_cache_free(task_cache, task);
 }
 
 void put_task(struct task *task)
 {
 	if (__atomic_sub_fetch(&task->refcount, 1, __ATOMIC_ACQ_REL))
 		return;
-	spin_lock_bh(&task_list_lock);
-	list_del(&task->all_tasks);
-	spin_unlock_bh(&task_list_lock);
-	kernel_stack_free(task->stack);
-	kmem_cache_free(task_cache, task);
+	task_unpublish(task);
+	if (task_release_user)
+		task_release_user(task);
+	task_free(task);
 }
 
 /* The last switch away drops the task's own reference: its stack cannot go while it stands on it. */
@@ -81,35 +102,50 @@ void task_exit(void)
 	panic("a dead task runs");
 }
 
-static struct task *kthread_start(struct task *task, u64 allowed_cpus)
+static struct task *kthread_create(void (*entry)(void *arg), void *arg, u64 allowed_cpus,
+				   const char *format, va_list args)
 {
+	char name[TASK_NAME];
+	struct task *task;
+	u32 pid;
+
+	vsnprintf(name, sizeof(name), format, args);
+	task = task_alloc(name, task_begin);
 	if (!task)
 		return NULL;
+	pid = pid_alloc();
+	if (!pid) {
+		task_free(task);
+		return NULL;
+	}
+	task->entry = entry;
+	task->arg = arg;
 	task->allowed_cpus = allowed_cpus;
+	task_publish(task, pid);
 	wake_up_new_task(task);
 	return task;
 }
 
 struct task *kthread_run(void (*entry)(void *arg), void *arg, const char *format, ...)
 {
-	char name[TASK_NAME];
+	struct task *task;
 	va_list args;
 
 	va_start(args, format);
-	vsnprintf(name, sizeof(name), format, args);
+	task = kthread_create(entry, arg, ~0ULL, format, args);
 	va_end(args);
-	return kthread_start(task_create(entry, arg, name), ~0ULL);
+	return task;
 }
 
 struct task *kthread_run_on(u32 cpu, void (*entry)(void *arg), void *arg, const char *format, ...)
 {
-	char name[TASK_NAME];
+	struct task *task;
 	va_list args;
 
 	va_start(args, format);
-	vsnprintf(name, sizeof(name), format, args);
+	task = kthread_create(entry, arg, BIT(cpu), format, args);
 	va_end(args);
-	return kthread_start(task_create(entry, arg, name), BIT(cpu));
+	return task;
 }
 
 /* A kernel stack has grown into its guard page: the page fault found no stack to push its frame on, so
@@ -124,5 +160,6 @@ static void double_fault(struct trap_frame *frame)
 void tasks_init(void)
 {
 	trap_set_handler(TRAP_DF, double_fault);
+	pids_init();
 	task_cache = kmem_cache_create("task", sizeof(struct task), 0);
 }

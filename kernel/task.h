@@ -31,6 +31,12 @@ struct sighand;
 struct wait_queue;
 
 struct task {
+	/* Read and written by kernel/cpu/syscall_entry.S (syscall_entry.h has the offsets): the task's own. */
+	u64 user_tsc;	    /* time in user mode, in ticks of the TSC; the rest of `runtime` was the kernel's */
+	u64 user_entered;   /* the TSC at the last return to user mode ... */
+	u64 kernel_entered; /* ... and at the last system call */
+	struct task_signals signals; /* its first member is read on the way back to user mode */
+
 	/* written by the task itself at a switch, read by the one that switches back */
 	u64 kernel_rsp;
 
@@ -66,16 +72,14 @@ struct task {
 	struct files *files;	 /* descriptors */
 	struct fs_context *fs;	 /* root, cwd, umask */
 	struct sighand *sighand; /* signal actions, and the lock of `signals` */
-	struct task_signals signals;
 	struct cred cred;
-	struct fpu_state *fpu;	   /* saved while it does not run; NULL until it first runs user code */
+	struct fpu_state *fpu;	   /* its registers while it does not run */
+	s32 fpu_cpu;		   /* where they were last loaded, or -1 */
 	u64 user_fs, user_gs;	   /* segment bases of user mode, saved while it does not run */
 	u32 __user *set_child_tid; /* written when the thread starts ... */
 	u32 __user *clear_child_tid; /* ... cleared and woken (futex) when it ends */
 	void __user *robust_list;
 	u64 min_faults;
-	u64 user_ns;	  /* time in user mode; `runtime` less this was the kernel's */
-	u64 user_entered; /* clock_ns() at the last return to user mode */
 	/* restart_syscall(): what to call, and its state */
 	long (*restart)(struct task *task);
 	u64 restart_data[4];
@@ -84,23 +88,29 @@ struct task {
 
 	u32 refcount; /* atomic; the task itself holds one until it is dead */
 
-	/* under task_list_lock */
-	struct list_head all_tasks;
+	struct list_head all_tasks; /* in task_list, under tree_lock */
 };
 
 DECLARE_PER_CPU(struct task *, current_task);
 #define current (this_cpu(current_task))
 
-extern spinlock_t task_list_lock;
+/* Under tree_lock (kernel/process.h): every task. */
 extern struct list_head task_list;
 
-/* A new task that will call entry(arg) when it first runs; not on a run queue yet. NULL: no memory. */
-struct task *task_create(void (*entry)(void *arg), void *arg, const char *name);
+/* A new task whose first switch goes to `first` (see kernel/cpu/switch.S); not on a run queue, not listed
+ * and without a number. NULL: no memory. */
+struct task *task_alloc(const char *name, void (*first)(void));
+/* Give it its number and put it on the list: from here on it can be found. */
+void task_publish(struct task *task, u32 pid);
+/* What a program's thread holds beyond that: let go when the last reference to the task does. */
+extern void (*task_release_user)(struct task *task);
 static inline void get_task(struct task *task)
 {
 	__atomic_add_fetch(&task->refcount, 1, __ATOMIC_RELAXED);
 }
 void put_task(struct task *task);
+/* One that was never published. */
+void task_free(struct task *task);
 __noreturn void task_exit(void);
 
 /* Kernel threads. A thread ends by returning. */

@@ -45,6 +45,15 @@ void wake_up_key(struct wait_queue *wq, u32 exclusive, u32 key)
 	spin_unlock_bh(&wq->lock);
 }
 
+void wake_up_sync(struct wait_queue *wq, u32 key)
+{
+	spin_lock_bh(&wq->lock);
+	this_cpu(sync_wakeup) = true;
+	wake_locked(wq, 1, key);
+	this_cpu(sync_wakeup) = false;
+	spin_unlock_bh(&wq->lock);
+}
+
 bool default_wake_function(struct wait_entry *entry, u32 key)
 {
 	return wake_up_process(entry->private);

@@ -36,10 +36,10 @@ struct wait_queue {
 		INIT_LIST_HEAD(&(wq)->entries);  \
 	} while (0)
 
+/* At file scope. */
 #if CONFIG_DEBUG
-#define DEFINE_WAIT_QUEUE(var)                                                            \
-	static struct lock_class var##_lock_class = { .name = #var };                     \
-	struct wait_queue var = { .lock = { .class = &var##_lock_class },                 \
+#define DEFINE_WAIT_QUEUE(var)                                                                  \
+	struct wait_queue var = { .lock = { .class = &(struct lock_class){ .name = #var } },    \
 				  .entries = LIST_HEAD_INIT(var.entries) }
 #else
 #define DEFINE_WAIT_QUEUE(var) struct wait_queue var = { .entries = LIST_HEAD_INIT(var.entries) }
@@ -54,6 +54,9 @@ void wake_up_key(struct wait_queue *wq, u32 exclusive, u32 key);
 #define wake_up(wq)	     wake_up_key(wq, 1, 0)
 #define wake_up_all(wq)	     wake_up_key(wq, 0, 0)
 #define wake_up_poll(wq, key) wake_up_key(wq, 1, key)
+
+/* By a waker that will sleep soon itself: see sync_wakeup in kernel/sched.h. */
+void wake_up_sync(struct wait_queue *wq, u32 key);
 
 /* Does anybody wait? The caller has changed the condition before; the barrier puts that change before
  * the look, as prepare_to_wait()'s lock puts the entry before the sleeper's check. */

@@ -43,11 +43,14 @@ def boot(request):
 def subtest(request):
     """subtest(name, failure) reports one part of a test as a result of its own."""
     node = request.node
+    capture = request.config.pluginmanager.getplugin("capturemanager")
 
     def report(name, failure=None):
-        node.ihook.pytest_runtest_logreport(report=pytest.TestReport(
+        result = pytest.TestReport(
             nodeid=f"{node.nodeid}::{name}", location=node.location, keywords={}, when="call",
-            outcome="failed" if failure else "passed", longrepr=failure))
+            outcome="failed" if failure else "passed", longrepr=failure)
+        with capture.global_and_fixture_disabled():
+            node.ihook.pytest_runtest_logreport(report=result)
 
     return report
 

@@ -2,11 +2,11 @@
  * ACPI's static tables: RSDP -> RSDT or XSDT -> MADT (processors and interrupt controllers), FADT
  * (power, reset, PM timer), HPET. Chapters 5.2.x of the ACPI specification have the layouts.
  *
- * The tables are the firmware's work and may be wrong: each is copied nowhere and trusted in nothing
- * before its length is plausible and its checksum is right. A bad one is named and passed over.
+ * The tables are the firmware's work and may be wrong: none is believed before its length is plausible
+ * and its checksum is right, and a bad one is named and passed over. Taking them apart is the business
+ * of acpi_tables.c, which the unit tests feed with garbage.
  *
- * Runs once on the boot CPU. The functions that take a table apart touch only `acpi` and the bytes
- * they are given: tests/unit feeds them garbage.
+ * Runs once, on the boot CPU.
  */
 #include <kernel/cpu/acpi.h>
 
@@ -214,8 +214,7 @@ static void set_defaults(void)
 void acpi_init(void)
 {
 	set_defaults();
-	acpi.present = read_tables();
-	if (!acpi.present)
+	if (!read_tables())
 		pr_warn("acpi: no tables: assuming a plain PC with one CPU\n");
 	if (!acpi.nr_ioapics) {
 		acpi.nr_ioapics = 1;
@@ -223,6 +222,6 @@ void acpi_init(void)
 	}
 	boot_cpu_first(boot_apic_id());
 	pr_info("acpi: %u CPU%s, %u IOAPIC%s%s%s\n", acpi.nr_cpus, acpi.nr_cpus == 1 ? "" : "s",
-		acpi.nr_ioapics, acpi.nr_ioapics == 1 ? "" : "s",
-		acpi.hpet_phys ? ", HPET" : "", acpi.pm_timer_port ? ", PM timer" : "");
+		acpi.nr_ioapics, acpi.nr_ioapics == 1 ? "" : "s", acpi.hpet_phys ? ", HPET" : "",
+		acpi.pm_timer_port ? ", PM timer" : "");
 }

@@ -23,10 +23,8 @@ struct acpi_irq {
 
 /* Constant after acpi_init(). Without ACPI it describes a plain PC. */
 struct acpi_info {
-	bool present;
-
 	/* MADT */
-	u32 nr_cpus;	       /* at least 1, at most MAX_CPUS */
+	u32 nr_cpus;		/* at least 1, at most MAX_CPUS */
 	u32 apic_ids[MAX_CPUS]; /* the boot CPU's first */
 	phys_addr_t lapic_phys;
 	u32 nr_ioapics;
@@ -37,7 +35,7 @@ struct acpi_info {
 	u16 pm_timer_port;
 	u16 pm1a_control, pm1b_control;
 	u16 smi_command;
-	u8 acpi_enable; /* written to smi_command, hands the PM registers to the OS */
+	u8 acpi_enable;	     /* written to smi_command, hands the PM registers to the OS */
 	bool has_sleep_type; /* \_S5 was found: */
 	u8 sleep_type_a, sleep_type_b;
 	u16 reset_port;

@@ -80,8 +80,7 @@ static void add_ioapic(struct acpi_info *info, const struct madt_entry *entry)
 	const struct madt_ioapic *ioapic = (const struct madt_ioapic *)entry;
 
 	if (info->nr_ioapics == ACPI_MAX_IOAPICS) {
-		pr_warn("acpi: IOAPIC %u left out: %u is the most\n", ioapic->id,
-			ACPI_MAX_IOAPICS);
+		pr_warn("acpi: IOAPIC %u left out: %u is the most\n", ioapic->id, ACPI_MAX_IOAPICS);
 		return;
 	}
 	info->ioapics[info->nr_ioapics++] = (struct acpi_ioapic){
@@ -209,9 +208,9 @@ static_assert(offsetof(struct fadt, pm_timer) == 76 && offsetof(struct fadt, cen
 		      offsetof(struct fadt, reset) == 116 && offsetof(struct fadt, x_dsdt) == 140,
 	      "ACPI table 5-9");
 
-#define FADT_V1_SIZE	     offsetof(struct fadt, reset)
-#define FADT_HAS(fadt, field) ((fadt)->header.length >= \
-	offsetof(struct fadt, field) + sizeof((fadt)->field))
+#define FADT_V1_SIZE offsetof(struct fadt, reset)
+#define FADT_HAS(fadt, field) \
+	((fadt)->header.length >= offsetof(struct fadt, field) + sizeof((fadt)->field))
 #define CMOS_SIZE 128
 
 static u16 port(u64 address)

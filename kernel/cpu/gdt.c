@@ -74,22 +74,22 @@ struct gate {
 	u16 offset_low;
 	u16 selector;
 	u8 ist;
-	u8 type; /* 0x8e: interrupt gate (clears IF), kernel only; 0xee: user may call it */
+	u8 type;
 	u16 offset_middle;
 	u32 offset_high;
 	u32 reserved;
 } __packed;
 static_assert(sizeof(struct gate) == 16, "the CPU's layout");
 
-#define STUB_SIZE 16
+#define STUB_SIZE   16
+#define GATE_KERNEL 0x8e /* interrupt gate (clears IF), for the CPU and the kernel only */
+#define GATE_USER   0xee /* the same, and programs may `int` it */
 
 static struct gate idt[256] __aligned(4096);
 extern const u64 trap_stub_base;
 
-static void set_gate(int vector, u8 ist, u8 type)
+static void set_gate(int vector, u64 stub, u8 ist, u8 type)
 {
-	u64 stub = trap_stub_base + vector * STUB_SIZE;
-
 	idt[vector] = (struct gate){
 		.offset_low = stub,
 		.selector = KERNEL_CS,
@@ -100,14 +100,24 @@ static void set_gate(int vector, u8 ist, u8 type)
 	};
 }
 
+static u64 stub_of(int vector)
+{
+	return trap_stub_base + vector * STUB_SIZE;
+}
+
 void idt_init(void)
 {
 	for (int vector = 0; vector < 256; vector++)
-		set_gate(vector, 0, 0x8e);
-	set_gate(2, IST_NMI, 0x8e);
-	set_gate(8, IST_DOUBLE_FAULT, 0x8e);
-	set_gate(3, 0, 0xee);
-	set_gate(4, 0, 0xee);
+		set_gate(vector, stub_of(vector), 0, GATE_KERNEL);
+	set_gate(2, stub_of(2), IST_NMI, GATE_KERNEL);
+	set_gate(8, stub_of(8), IST_DOUBLE_FAULT, GATE_KERNEL);
+	set_gate(3, stub_of(3), 0, GATE_USER);
+	set_gate(4, stub_of(4), 0, GATE_USER);
+}
+
+void idt_set_user_gate(u8 vector, void (*entry)(void))
+{
+	set_gate(vector, (u64)entry, 0, GATE_USER);
 }
 
 void idt_load(void)

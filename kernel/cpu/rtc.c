@@ -13,15 +13,15 @@
 #define CMOS_INDEX 0x70
 #define CMOS_DATA  0x71
 
-#define RTC_SECOND   0x00
-#define RTC_MINUTE   0x02
-#define RTC_HOUR     0x04
-#define RTC_DAY	     0x07
-#define RTC_MONTH    0x08
-#define RTC_YEAR     0x09
-#define RTC_STATUS_A 0x0a
+#define RTC_SECOND	  0x00
+#define RTC_MINUTE	  0x02
+#define RTC_HOUR	  0x04
+#define RTC_DAY		  0x07
+#define RTC_MONTH	  0x08
+#define RTC_YEAR	  0x09
+#define RTC_STATUS_A	  0x0a
 #define STATUS_A_UPDATING BIT(7)
-#define RTC_STATUS_B 0x0b
+#define RTC_STATUS_B	  0x0b
 #define STATUS_B_24_HOURS BIT(1)
 #define STATUS_B_BINARY	  BIT(2)
 
@@ -60,7 +60,7 @@ bool rtc_decode(const struct rtc_registers *registers, struct civil_time *time)
 		r.hour &= ~HOUR_PM;
 	}
 	if (!binary) {
-		u8 *const fields[] = { &r.second, &r.minute, &r.hour,	 &r.day,
+		u8 *const fields[] = { &r.second, &r.minute, &r.hour,	&r.day,
 				       &r.month,  &r.year,   &r.century };
 
 		for (size_t i = 0; i < ARRAY_SIZE(fields); i++)

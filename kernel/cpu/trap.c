@@ -69,6 +69,8 @@ void trap_dispatch(struct trap_frame *frame)
 		unhandled(frame);
 	else
 		handler(frame);
-	if (from_user(frame))
+	if (from_user(frame)) {
+		irq_disable();
 		trap_exit_to_user(frame);
+	}
 }

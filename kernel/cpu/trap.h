@@ -53,5 +53,8 @@ void trap_set_handler(u8 vector, trap_handler_t handler);
 /* Called on the way back to user mode: the place where the scheduler and signals get their turn. */
 extern void (*trap_exit_to_user)(struct trap_frame *frame);
 
+/* Load all registers from `frame`, which lies at the top of this stack, and go on in user mode. */
+__noreturn void trap_return_to(struct trap_frame *frame);
+
 /* From the entry stubs. */
 void trap_dispatch(struct trap_frame *frame);

@@ -75,13 +75,24 @@ trap_common:
 	xorl %ebp, %ebp			/* a backtrace ends here; from kernel code it goes on */
 1:	movq %rsp, %rdi
 	call trap_dispatch
-	.global trap_return
-trap_return:
 	testb $3, FRAME_CS(%rsp)
 	jz 2f
 	swapgs
 2:	POP_REGISTERS
 	iretq
+
+/* Back to user mode from a frame at the top of the stack; interrupts off. */
+	.global trap_return_user
+trap_return_user:
+	swapgs
+	POP_REGISTERS
+	iretq
+
+/* void trap_return_to(struct trap_frame *frame): the same, for C, which hands over the stack. */
+	.global trap_return_to
+trap_return_to:
+	movq %rdi, %rsp
+	jmp trap_return_user
 
 /*
  * NMI and double fault may come between a kernel entry and its swapgs, so where they come from does

@@ -13,12 +13,12 @@
 #include <kernel/mm/vmalloc.h>
 #include <kernel/printk.h>
 
-#define WINDOW_MS    2
-#define WINDOWS	     10  /* at most */
-#define TOLERANCE    500 /* two windows must agree to one part in so many */
-#define READ_TRIES   16	 /* of which the quickest counts */
-#define STUCK_TICKS  (100 * 1000 * 1000ULL) /* of the TSC: no reference needs that long for 2 ms */
-#define ASSUMED_HZ   NSEC_PER_SEC
+#define WINDOW_MS   2
+#define WINDOWS	    10			   /* at most */
+#define TOLERANCE   500			   /* two windows must agree to one part in so many */
+#define READ_TRIES  16			   /* of which the quickest counts */
+#define STUCK_TICKS (100 * 1000 * 1000ULL) /* of the TSC: no reference needs that long for 2 ms */
+#define ASSUMED_HZ  NSEC_PER_SEC
 
 u64 clock_base;
 u64 clock_mult;
@@ -35,14 +35,14 @@ struct reference {
 
 /* ---- HPET: IA-PC HPET specification, 2.3 --------------------------------------------------------- */
 
-#define HPET_SIZE	   1024
-#define HPET_CAPABILITIES  0x000
-#define HPET_PERIOD	   0x004 /* femtoseconds a tick */
-#define HPET_CONFIG	   0x010
-#define HPET_ENABLE	   BIT(0)
-#define HPET_COUNTER	   0x0f0
-#define HPET_MAX_PERIOD	   100000000
-#define FSEC_PER_SEC	   (1000000 * NSEC_PER_SEC)
+#define HPET_SIZE	  1024
+#define HPET_CAPABILITIES 0x000
+#define HPET_PERIOD	  0x004 /* femtoseconds a tick */
+#define HPET_CONFIG	  0x010
+#define HPET_ENABLE	  BIT(0)
+#define HPET_COUNTER	  0x0f0
+#define HPET_MAX_PERIOD	  100000000
+#define FSEC_PER_SEC	  (1000000 * NSEC_PER_SEC)
 
 static volatile u8 *hpet;
 
@@ -90,14 +90,14 @@ static u64 pm_timer_read(void)
 
 /* ---- PIT channel 2: the one that drives the speaker, so nobody else uses it ----------------------- */
 
-#define PIT_HZ		   1193182
-#define PIT_CHANNEL2	   0x42
-#define PIT_MODE	   0x43
-#define PIT_COUNT_DOWN_2   0xb0 /* channel 2, low byte then high byte, mode 0, binary */
-#define PIT_LATCH_2	   0x80
-#define SPEAKER_PORT	   0x61
-#define SPEAKER_GATE	   BIT(0) /* lets channel 2 count */
-#define SPEAKER_ON	   BIT(1)
+#define PIT_HZ		 1193182
+#define PIT_CHANNEL2	 0x42
+#define PIT_MODE	 0x43
+#define PIT_COUNT_DOWN_2 0xb0 /* channel 2, low byte then high byte, mode 0, binary */
+#define PIT_LATCH_2	 0x80
+#define SPEAKER_PORT	 0x61
+#define SPEAKER_GATE	 BIT(0) /* lets channel 2 count */
+#define SPEAKER_ON	 BIT(1)
 
 static u64 pit_start(void)
 {
@@ -210,9 +210,9 @@ static u64 measure(const struct reference *reference)
 
 /* ---- what needs no measuring ---------------------------------------------------------------------- */
 
-#define CPUID_TSC	      0x15 /* EBX / EAX: TSC ticks a crystal tick, ECX: the crystal's Hz */
-#define CPUID_HYPERVISOR      0x40000000
-#define CPUID_HYPERVISOR_TIME 0x40000010 /* EAX: kHz of the TSC */
+#define CPUID_TSC	       0x15 /* EBX / EAX: TSC ticks a crystal tick, ECX: the crystal's Hz */
+#define CPUID_HYPERVISOR       0x40000000
+#define CPUID_HYPERVISOR_TIME  0x40000010 /* EAX: kHz of the TSC */
 #define CPUID_1_ECX_HYPERVISOR BIT(31)
 
 static u64 hz_from_cpuid(void)

@@ -5,8 +5,8 @@
 
 /* A date and time of the Gregorian calendar, UTC. */
 struct civil_time {
-	u32 year;	     /* 1970 and later */
-	u32 month, day;	     /* from 1 */
+	u32 year;	/* 1970 and later */
+	u32 month, day; /* from 1 */
 	u32 hour, minute, second;
 };
 

@@ -140,7 +140,7 @@ static void put_block(struct page *page, unsigned order)
 
 /* ---- the CPU's own pages, softirqs disabled ------------------------------------------------------ */
 
-static noinline void cpu_pages_refill(struct cpu_pages *cpu)
+static void cpu_pages_refill(struct cpu_pages *cpu)
 {
 	spin_lock(&buddy_lock);
 	while (cpu->count < CPU_BATCH) {
@@ -155,7 +155,7 @@ static noinline void cpu_pages_refill(struct cpu_pages *cpu)
 }
 
 /* Give back the `number` pages that were put there first: their cache lines are the coldest. */
-static noinline void cpu_pages_flush(struct cpu_pages *cpu, u32 number)
+static void cpu_pages_flush(struct cpu_pages *cpu, u32 number)
 {
 	spin_lock(&buddy_lock);
 	for (u32 i = 0; i < number; i++)
@@ -165,32 +165,55 @@ static noinline void cpu_pages_flush(struct cpu_pages *cpu, u32 number)
 	memmove(cpu->pages, cpu->pages + number, cpu->count * sizeof(cpu->pages[0]));
 }
 
-static struct page *alloc_single(void)
+static __always_inline struct page *alloc_single(void)
 {
 	struct page *page = NULL;
 	struct cpu_pages *cpu;
 
 	local_bh_disable();
 	cpu = this_cpu_ptr(cpu_pages);
-	if (unlikely(cpu->count == 0))
-		cpu_pages_refill(cpu);
 	if (likely(cpu->count))
 		page = cpu->pages[--cpu->count];
 	local_bh_enable();
 	return page;
 }
 
-static void free_single(struct page *page)
+/* The same when the CPU has none. */
+static struct page *refill_and_alloc_single(void)
+{
+	local_bh_disable();
+	cpu_pages_refill(this_cpu_ptr(cpu_pages));
+	local_bh_enable();
+	return alloc_single();
+}
+
+static __always_inline bool free_single(struct page *page)
 {
 	struct cpu_pages *cpu;
+	bool room;
 
-	page->state = PAGE_CACHED;
 	local_bh_disable();
 	cpu = this_cpu_ptr(cpu_pages);
-	if (unlikely(cpu->count == CPU_PAGES))
-		cpu_pages_flush(cpu, CPU_BATCH);
-	cpu->pages[cpu->count++] = page;
+	room = cpu->count < CPU_PAGES;
+	if (likely(room)) {
+		page->state = PAGE_CACHED;
+		cpu->pages[cpu->count++] = page;
+	}
 	local_bh_enable();
+	return room;
+}
+
+/* The same when the CPU has too many. Softirqs may be faster to use the room that this makes. */
+static noinline void flush_and_free_single(struct page *page)
+{
+	do {
+		struct cpu_pages *cpu;
+
+		local_bh_disable();
+		cpu = this_cpu_ptr(cpu_pages);
+		cpu_pages_flush(cpu, min_t(u32, cpu->count, CPU_BATCH));
+		local_bh_enable();
+	} while (!free_single(page));
 }
 
 void pages_drain_cpu(void)
@@ -221,6 +244,13 @@ static struct page *alloc_block(unsigned order)
 	return page;
 }
 
+static noinline void free_block(struct page *page, unsigned order)
+{
+	spin_lock_bh(&buddy_lock);
+	put_block(page, order);
+	spin_unlock_bh(&buddy_lock);
+}
+
 /* Singles that wait on this CPU's stack may be what keeps a larger block from merging. */
 static struct page *alloc_block_hard(unsigned order, gfp_t gfp)
 {
@@ -234,42 +264,62 @@ static struct page *alloc_block_hard(unsigned order, gfp_t gfp)
 	return page;
 }
 
-struct page *alloc_pages(unsigned order, gfp_t gfp)
+static struct page *prepare_block(struct page *page, unsigned order)
 {
-	struct page *page;
-
-	if (should_fail_alloc(gfp) || order > MAX_ORDER)
-		return NULL;
-	page = order == 0 ? alloc_single() : alloc_block(order);
-	if (unlikely(!page)) {
-		page = alloc_block_hard(order, gfp);
-		if (!page)
-			return NULL;
-	}
 	check_poison(page, order);
 	page->state = PAGE_USED;
 	page->order = (u8)order;
 	page->flags = 0;
 	page->refcount = 1;
+	return page;
+}
+
+/* With everything that is not wanted every time. */
+static noinline struct page *alloc_special(unsigned order, gfp_t gfp)
+{
+	struct page *page;
+
+	if (order > MAX_ORDER || should_fail_alloc(gfp))
+		return NULL;
+	page = order == 0 ? alloc_single() : alloc_block(order);
+	if (!page && order == 0)
+		page = refill_and_alloc_single();
+	if (!page)
+		page = alloc_block_hard(order, gfp);
+	if (!page)
+		return NULL;
+	prepare_block(page, order);
 	if (gfp & GFP_ZERO)
 		memset(page_address(page), 0, PAGE_SIZE << order);
 	return page;
 }
 
+/* On the usual way the compiler needs no stack frame: whatever else there is to call comes last. */
+struct page *alloc_pages(unsigned order, gfp_t gfp)
+{
+	struct page *page;
+
+	if (order || unlikely(gfp & GFP_ZERO || fault_inject_active))
+		return alloc_special(order, gfp);
+	page = alloc_single();
+	return likely(page) ? prepare_block(page, 0) : alloc_special(0, gfp);
+}
+
+static __noreturn noinline void bad_free(const struct page *page, unsigned order)
+{
+	panic("free_pages: frame %#llx, order %u, is in state %u with order %u: freed twice?",
+	      page_to_pfn(page), order, page->state, page->order);
+}
+
 void free_pages(struct page *page, unsigned order)
 {
 	if (unlikely(page->state < PAGE_USED || page->order != order))
-		panic("free_pages: frame %#llx, order %u, is in state %u with order %u: freed "
-		      "twice?",
-		      page_to_pfn(page), order, page->state, page->order);
+		bad_free(page, order);
 	poison_pages(page, order);
-	if (order == 0) {
-		free_single(page);
-		return;
-	}
-	spin_lock_bh(&buddy_lock);
-	put_block(page, order);
-	spin_unlock_bh(&buddy_lock);
+	if (order)
+		free_block(page, order);
+	else if (unlikely(!free_single(page)))
+		flush_and_free_single(page);
 }
 
 void put_page(struct page *page)

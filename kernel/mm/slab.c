@@ -274,27 +274,38 @@ static noinline void free_slow(struct kmem_cache *cache, void *object)
 
 /* ---- the interface: objects ------------------------------------------------------------------- */
 
-void *kmem_cache_alloc(struct kmem_cache *cache, gfp_t gfp)
+static __always_inline void *alloc_object(struct kmem_cache *cache, gfp_t gfp)
 {
 	struct magazine *magazine;
 	void *object = NULL;
 
-	if (should_fail_alloc(gfp))
-		return NULL;
 	local_bh_disable();
 	magazine = this_magazine(cache);
 	if (likely(magazine->count))
 		object = magazine->rounds[--magazine->count];
 	local_bh_enable();
-	if (unlikely(!object)) {
-		object = alloc_slow(cache, gfp);
-		if (!object)
-			return NULL;
-	}
+	return likely(object) ? object : alloc_slow(cache, gfp);
+}
+
+/* With everything that is not wanted every time. */
+static noinline void *alloc_special(struct kmem_cache *cache, gfp_t gfp)
+{
+	void *object = should_fail_alloc(gfp) ? NULL : alloc_object(cache, gfp);
+
+	if (!object)
+		return NULL;
 	slab_debug_alloc(cache, object);
 	if (gfp & GFP_ZERO)
 		memset(object, 0, cache->object_size);
 	return object;
+}
+
+/* On the usual way the compiler needs no stack frame: whatever else there is to call comes last. */
+void *kmem_cache_alloc(struct kmem_cache *cache, gfp_t gfp)
+{
+	if (SLAB_DEBUG || unlikely(gfp & GFP_ZERO || fault_inject_active))
+		return alloc_special(cache, gfp);
+	return alloc_object(cache, gfp);
 }
 
 void kmem_cache_free(struct kmem_cache *cache, void *object)

@@ -43,6 +43,7 @@ static inline char *slab_slot(const struct kmem_cache *cache, struct page *slab,
 }
 
 #if CONFIG_DEBUG
+#define SLAB_DEBUG true
 /* Lays out red zones around the object. */
 void slab_debug_layout(struct kmem_cache *cache, u32 align);
 /* Each panics, with the names of cache and object, if something is wrong. */
@@ -50,6 +51,7 @@ void slab_debug_new_slot(const struct kmem_cache *cache, char *slot);
 void slab_debug_alloc(const struct kmem_cache *cache, void *object);
 void slab_debug_free(const struct kmem_cache *cache, void *object);
 #else
+#define SLAB_DEBUG false
 static inline void slab_debug_layout(struct kmem_cache *cache, u32 align)
 {
 	cache->object_offset = 0;

@@ -3,7 +3,7 @@
 
     `kernel/wait.c:prepare_to_wait`     a file and a name in it; `kernel/wait.c` alone: a file
     [text](page.md#heading)             a link
-    <!-- from FILE: WHAT -->            above a ```c block: the block is FILE's text, white space apart;
+    <!-- from FILE: WHAT -->            above a ```c or ```python block: it is FILE's text, white space apart;
                                         a line /* ... */ stands for something left out
     ```console                          what a terminal shows: `$ command`, `pollux> command`, answers;
                                         a line ... stands for something left out
@@ -17,9 +17,9 @@ import shlex
 from guest import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-SETTINGS = {"SMP": "smp", "MEM": "mem", "APPEND": "append"}  # of `make run`, as qemu.Machine names them
+SETTINGS = {"SMP": "smp", "MEM": "mem", "APPEND": "append", "CPU": "cpu"}  # of `make run`, as qemu.Machine names them
 LEFT_OUT_C = re.compile(r"/\* \.\.\. \*/")
-PATH = re.compile(r"(?:\.?[\w-]+/)*[\w-]*\.(?:c|h|S|py|ld|md|cfg|awk|mk)|(?:[\w-]+/)+[\w-]*|Makefile")
+SOURCE = re.compile(r"(?:\.?[\w-]+/)*[\w-]*\.(?:c|h|S|py|ld|md|cfg|awk|mk)|Makefile")
 
 
 @dataclasses.dataclass
@@ -66,12 +66,18 @@ def code_words(page):
     return re.findall(r"`([^`\n]+)`", prose(page))
 
 
+def is_path(word):
+    """A source by its ending, or anything below one of our folders but what is built."""
+    top, slash, _ = word.partition("/")
+    return bool(SOURCE.fullmatch(word)) or bool(slash and top != "build" and (ROOT / top).is_dir())
+
+
 def references(page):
     """(path, name or None) for each piece of `code` in the prose that is a path, or a path and a name."""
     found = set()
     for word in code_words(page):
         path, _, name = word.partition(":")
-        if PATH.fullmatch(path) and re.fullmatch(r"\w*", name) and not path.startswith("build/"):
+        if is_path(path) and re.fullmatch(r"\w*", name):
             found.add((path, name or None))
     return sorted(found, key=str)
 
@@ -96,14 +102,29 @@ def squeeze(text):
     return " ".join(text.split())
 
 
+def kernel_sources():
+    """(path from the root, text) of the kernel's C files."""
+    for top in ("kernel", "drivers", "fs", "net"):
+        for source in sorted((ROOT / top).glob("**/*.[ch]")):
+            yield str(source.relative_to(ROOT)), source.read_text(encoding="utf-8")
+
+
 def boot_options():
     """Every option that the kernel's sources declare."""
-    names = []
-    for top in ("kernel", "drivers", "fs", "net"):
-        for source in (ROOT / top).glob("**/*.c"):
-            text = source.read_text(encoding="utf-8")
-            names += re.findall(r'BOOT_OPTION\(\s*\w+,\s*"([^"]+)"', text)
-    return set(names)
+    return {name for _, text in kernel_sources() for name in re.findall(r'BOOT_OPTION\(\s*\w+,\s*"([^"]+)"', text)}
+
+
+LOCKS = re.compile(r"^(?:static )?DEFINE_(?:SPINLOCK|MUTEX)\((\w+)\);|^static spinlock_t (\w+);"
+                   r"|\b(?:spin_lock|mutex)_init\(&([^;]+)\);", re.M)
+
+
+def locks():
+    """file:name of each place where a lock, or a class of locks, is made; tests and benchmarks aside."""
+    found = set()
+    for path, text in kernel_sources():
+        if not re.search("/(selftest|bench)", path):
+            found |= {f"{path}:{''.join(match).replace('(', '').replace(')', '')}" for match in LOCKS.findall(text)}
+    return found
 
 
 # ---- transcripts -----------------------------------------------------------------------------------
@@ -124,6 +145,13 @@ class Transcript:
         """The commands at the kernel's prompt, as they are typed. One that is empty only shows the prompt."""
         words = [line[len(PROMPT):].strip() for line in self.block.lines if line.startswith(PROMPT)]
         return [word for word in words if word]
+
+    def end(self):
+        """What the guest prints last: a prompt, or the last line that is shown."""
+        if self.typed():
+            return re.escape(PROMPT)
+        line = re.escape(self.parts()[-1][-1])
+        return line.replace("N", "[0-9a-fx]+").replace(r"\ ", r"\s+")
 
     def parts(self):
         """The lines to be found, in pieces that were next to each other."""

@@ -38,18 +38,20 @@ static void parse_madt(struct acpi_info *info, const u8 *body, size_t size)
 	free(table);
 }
 
+/* clang-format off */
 static const u8 good_madt[] = {
-	0x00, 0x00, 0xe0, 0xfe, 1,  0,	  0, 0,		    /* local APIC's address, flags */
-	0,    8,    0,	  0,	1,  0,	  0, 0,		    /* CPU 0, enabled */
-	0,    8,    1,	  5,	1,  0,	  0, 0,		    /* CPU 5, enabled */
-	0,    8,    2,	  6,	0,  0,	  0, 0,		    /* CPU 6, not */
-	1,    12,   7,	  0,	0,  0,	  0xc0, 0xfe, 24, 0, 0, 0, /* IOAPIC 7, from 24 */
-	2,    10,   0,	  0,	2,  0,	  0, 0,	  0,  0,    /* IRQ 0 is 2 */
-	2,    10,   0,	  9,	9,  0,	  0, 0,	  15, 0,    /* IRQ 9: level, active low */
-	2,    10,   0,	  77,	9,  0,	  0, 0,	  15, 0,    /* no such IRQ */
-	99,   3,    0,					    /* unknown type */
-	5,    12,   0,	  0,	0,  0,	  0, 0,	  1,  0, 0, 0, /* local APIC at 4 GiB */
+	0, 0, 0xe0, 0xfe, 1, 0, 0, 0,		   /* local APIC's address, flags */
+	0, 8, 0, 0, 1, 0, 0, 0,			   /* CPU 0, enabled */
+	0, 8, 1, 5, 1, 0, 0, 0,			   /* CPU 5, enabled */
+	0, 8, 2, 6, 0, 0, 0, 0,			   /* CPU 6, not */
+	1, 12, 7, 0, 0, 0, 0xc0, 0xfe, 24, 0, 0, 0, /* IOAPIC 7, from 24 */
+	2, 10, 0, 0, 2, 0, 0, 0, 0, 0,		   /* IRQ 0 is 2 */
+	2, 10, 0, 9, 9, 0, 0, 0, 15, 0,		   /* IRQ 9: level, active low */
+	2, 10, 0, 77, 9, 0, 0, 0, 15, 0,	   /* no such IRQ */
+	99, 3, 0,				   /* unknown type */
+	5, 12, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0,	   /* local APIC at 4 GiB */
 };
+/* clang-format on */
 
 TEST(acpi_reads_a_madt)
 {
@@ -128,7 +130,9 @@ static bool find_s5(const void *aml, size_t size, struct acpi_info *info)
 
 TEST(acpi_finds_the_sleep_types)
 {
-	static const u8 bytes[] = { 1, 2, '_', 'S', '5', '_', 0x12, 0x0a, 4, 0x0a, 5, 0x0a, 7, 0, 0 };
+	static const u8 bytes[] = {
+		1, 2, '_', 'S', '5', '_', 0x12, 0x0a, 4, 0x0a, 5, 0x0a, 7, 0, 0
+	};
 	static const u8 zeros[] = { '_', 'S', '5', '_', 0x12, 6, 4, 0, 1, 0, 0 };
 	static const u8 long_length[] = { '_', 'S', '5', '_', 0x12, 0x48, 0, 4, 1, 1, 0, 0 };
 	static const u8 only_a_name[] = { '_', 'S', '5', '_', 0x70, 6, 4, 0, 1, 0, 0 };

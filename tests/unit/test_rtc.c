@@ -86,7 +86,8 @@ TEST(rtc_decodes_twelve_hours)
 	static const struct {
 		u8 bcd;
 		u32 hour;
-	} hours[] = { { 0x12, 0 }, { 0x01, 1 }, { 0x11, 11 }, { 0x92, 12 }, { 0x81, 13 }, { 0x91, 23 } };
+	} hours[] = { { 0x12, 0 },  { 0x01, 1 },  { 0x11, 11 },
+		      { 0x92, 12 }, { 0x81, 13 }, { 0x91, 23 } };
 
 	for (size_t i = 0; i < ARRAY_SIZE(hours); i++)
 		check_decoded((struct rtc_registers){ 0x59, 0x58, hours[i].bcd, 0x31, 0x12, 0x26, 0,
@@ -98,10 +99,10 @@ TEST(rtc_decodes_twelve_hours)
 TEST(rtc_refuses_impossible_dates)
 {
 	static const struct rtc_registers bad[] = {
-		{ 60, 0, 0, 1, 1, 26, 20, BINARY_24 },	{ 0, 60, 0, 1, 1, 26, 20, BINARY_24 },
-		{ 0, 0, 24, 1, 1, 26, 20, BINARY_24 },	{ 0, 0, 0, 0, 1, 26, 20, BINARY_24 },
-		{ 0, 0, 0, 32, 1, 26, 20, BINARY_24 },	{ 0, 0, 0, 1, 0, 26, 20, BINARY_24 },
-		{ 0, 0, 0, 1, 13, 26, 20, BINARY_24 },	{ 0, 0, 0, 1, 1, 69, 19, BINARY_24 },
+		{ 60, 0, 0, 1, 1, 26, 20, BINARY_24 },	    { 0, 60, 0, 1, 1, 26, 20, BINARY_24 },
+		{ 0, 0, 24, 1, 1, 26, 20, BINARY_24 },	    { 0, 0, 0, 0, 1, 26, 20, BINARY_24 },
+		{ 0, 0, 0, 32, 1, 26, 20, BINARY_24 },	    { 0, 0, 0, 1, 0, 26, 20, BINARY_24 },
+		{ 0, 0, 0, 1, 13, 26, 20, BINARY_24 },	    { 0, 0, 0, 1, 1, 69, 19, BINARY_24 },
 		{ 255, 255, 255, 255, 255, 255, 255, 255 },
 	};
 	struct civil_time time;

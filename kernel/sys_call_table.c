@@ -1,0 +1,59 @@
+/*
+ * sys_call_table: number to function, for 64-bit programs and, by `int 0x80`, with the i386 numbers for
+ * the calls whose structures are the same in both. An empty place answers ENOSYS and is named once.
+ */
+#include <kernel/lib/bitmap.h>
+#include <kernel/printk.h>
+#include <kernel/syscall.h>
+
+/* Only the names are needed here: what each takes is between its own file and the program. */
+#define CALL(number, name) long sys_##name(void) __attribute__((weak, alias("sys_ni_syscall")));
+#define NONE(number, name)
+#include <kernel/syscall_list.h>
+#undef CALL
+#undef NONE
+
+static const char *const names[NR_SYSCALLS] = {
+#define CALL(number, name) [number] = #name,
+#define NONE(number, name) [number] = #name,
+#include <kernel/syscall_list.h>
+#undef CALL
+#undef NONE
+};
+
+const syscall_t sys_call_table[NR_SYSCALLS] = {
+#define CALL(number, name) [number] = (syscall_t)sys_##name,
+#define NONE(number, name)
+#include <kernel/syscall_list.h>
+#undef CALL
+#undef NONE
+};
+
+#define CALL(number, function) long function(void) __attribute__((weak, alias("sys_ni_syscall")));
+#include <kernel/syscall_list_i386.h>
+#undef CALL
+
+const syscall_t sys_call_table_i386[NR_SYSCALLS_I386] = {
+#define CALL(number, function) [number] = (syscall_t)function,
+#include <kernel/syscall_list_i386.h>
+#undef CALL
+};
+
+const char *syscall_name(u64 number)
+{
+	return number < NR_SYSCALLS && names[number] ? names[number] : "unknown";
+}
+
+/* In frame->error is the number, whichever door it came by. */
+long sys_ni_syscall(void)
+{
+	static u64 named[NR_SYSCALLS / 64 + 1];
+	const struct trap_frame *frame = task_user_frame(current);
+	u64 number = frame->error;
+
+	if (number < NR_SYSCALLS && !test_and_set_bit(number, named))
+		pr_info("%s (%u): system call %llu (%s%s) is not there\n", current->name, current->pid,
+			number, frame->vector == VECTOR_INT80 ? "i386" : syscall_name(number),
+			frame->vector == VECTOR_INT80 ? " number" : "");
+	return -ENOSYS;
+}

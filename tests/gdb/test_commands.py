@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: MIT
+"""The gdb commands of tools/gdb/pollux.py, in batch mode against a live guest: what they print is true."""
+
+import re
+import subprocess
+
+import pytest
+from guest import KERNELS, PROMPT, ROOT
+
+COMMANDS = ("px-tasks", "px-runq", "px-waitq", "px-bt", "px-timers", "px-slabs", "px-free", "px-pt", "px-percpu")
+
+
+@pytest.fixture
+def attach(boot, tmp_path):
+    """attach(...) boots a guest; what it returns runs gdb commands on that and returns their output."""
+    socket = tmp_path / "gdb"
+
+    def start(build="release", extra=(), **options):
+        stub = ("-chardev", f"socket,path={socket},server=on,wait=off,id=gdb", "-gdb", "chardev:gdb")
+        guest = boot(build=build, extra=("-nic", "none", *stub, *extra), **options)
+
+        def gdb(*commands):
+            words = ["gdb", "-nx", "-q", "-batch", KERNELS[build], "-x", ROOT / "tools/gdb/pollux.py"]
+            for command in (f"target remote {socket}", *commands, "detach"):
+                words += ["-ex", command]
+            result = subprocess.run(words, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                    stderr=subprocess.STDOUT, text=True, timeout=120)
+            assert "Python Exception" not in result.stdout
+            return result.stdout
+
+        gdb.guest = guest
+        return gdb
+
+    return start
+
+
+@pytest.fixture
+def prompt(attach):
+    """A guest that waits at its prompt, with two processors."""
+    gdb = attach(smp=2)
+    gdb.guest.expect(PROMPT)
+    return gdb
+
+
+def test_commands_are_documented(prompt):
+    text = prompt("help user-defined")
+    for command in COMMANDS:
+        assert re.search(rf"^{command} -- .*Usage: {command}", text, re.M), text
+
+
+def test_tasks(prompt):
+    text = prompt("px-tasks")
+    assert re.search(r"^ +1 +\d uninterruptible +init +0x[0-9a-f]+ +typed$", text, re.M), text
+    assert len(re.findall(r"on the CPU +idle", text)) == 2, text
+    assert "ksoftirqd/1" in text
+
+
+def test_wait_queue_names_function_and_task(prompt):
+    text = prompt("px-waitq typed.wq", "px-waitq &typed.wq")
+    assert len(re.findall(r"^wait queue typed$", text, re.M)) == 2
+    assert len(re.findall(r"autoremove_wake_function +wakes 1 \(init\)", text)) == 2, text
+
+
+@pytest.mark.parametrize("build", ["release", "debug"])
+def test_backtrace_of_sleeping_task(attach, build):
+    gdb = attach(build=build)
+    gdb.guest.expect(PROMPT)
+    text = gdb("px-bt init")
+    assert "1 (init), uninterruptible" in text
+    calls = [text.index(f" in {name}") for name in ("schedule", "read_line", "monitor_run", "task_main", "task_begin")]
+    assert calls == sorted(calls), text
+    assert gdb("px-bt 1").count("\n#") == text.count("\n#")
+
+
+def test_backtrace_of_running_task(prompt):
+    text = prompt("px-bt idle")
+    assert "0 (idle), running on CPU 0" in text and "0 (idle), running on CPU 1" in text
+    assert re.search(r"idle_loop.*\n#\d+ .* kernel_main", text), text
+    assert re.search(r"idle_loop.*\n#\d+ .* secondary_cpu", text), text
+
+
+def test_page_tables(prompt):
+    """Code may not be written, data not executed; nothing is at address 0."""
+    text = prompt("px-pt schedule", "px-pt &nr_cpus", "px-pt 0", "px-pt 0xffff888000100000")
+    assert re.findall(r"page of \d+ KiB, (...), kernel", text) == ["r-x", "rw-", "r--"], text
+    assert "0x0 is not mapped" in text
+
+
+def test_memory(prompt):
+    """What gdb reads agrees with what the kernel says."""
+    blocks = [line.split() for line in prompt.guest.run("memory").splitlines() if "free blocks" in line]
+    counts = [int(re.search(r"(\d+) free blocks", " ".join(words)).group(1)) for words in blocks]
+    text = prompt("px-free", "px-slabs")
+    assert [int(count) for count in re.findall(r"order +\d+: +(\d+) blocks", text)] == counts, text
+    assert re.search(r"^task +\d+ +3 ", text, re.M), text
+
+
+def test_per_cpu_data(prompt):
+    text = prompt("px-percpu cpu_number", "px-percpu cpu_number 1", "px-percpu current_task")
+    assert re.findall(r"^CPU (\d): (\d)$", text, re.M) == [("0", "0"), ("1", "1"), ("1", "1")], text
+    assert text.count("<idle_tasks") == 2, text
+
+
+def test_no_timer_is_pending_while_idle(prompt):
+    assert re.findall(r"CPU \d: the APIC's timer is off\n(?!  )", prompt("px-timers")) == \
+        ["CPU 0: the APIC's timer is off\n", "CPU 1: the APIC's timer is off\n"]
+
+
+def test_inside_an_interrupt(attach):
+    """Where threads compete and the timer ends a slice: they are queued in order, and gdb's own
+    backtrace leads out of the interrupt into what was interrupted."""
+    gdb = attach(extra=("-S",), append="selftest=sched_slices")
+    text = gdb("hbreak slice_expired", "continue", "px-runq", "px-timers", "px-bt", "bt")
+    waiting = [float(vruntime) for vruntime in re.findall(r"^  vruntime ([\d.]+) ms", text, re.M)]
+    assert waiting and waiting == sorted(waiting), text
+    for backtrace in text.split("#0 ")[2:]:
+        assert re.search(r"timer_softirq(.|\n)*trap_dispatch(.|\n)*trap_common(.|\n)*task_main", backtrace), text
+
+
+def test_before_the_kernel_runs(attach):
+    """An error in words, not a Python exception."""
+    assert "has the kernel come that far?" in attach(extra=("-S",))("px-tasks")
+
+
+@pytest.mark.parametrize("command,message", [
+    ("px-waitq nr_cpus", "nr_cpus is no struct wait_queue"),
+    ("px-bt 4711", "4711 is no task"),
+    ("px-bt nonsense", 'No symbol "nonsense"'),
+    ("px-percpu nonsense", 'No symbol "nonsense"'),
+])
+def test_bad_arguments(prompt, command, message):
+    assert message in prompt(command)

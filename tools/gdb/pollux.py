@@ -1,0 +1,393 @@
+# SPDX-License-Identifier: MIT
+"""gdb commands that show what the kernel holds: `help user-defined` lists them, all begin with px-.
+
+They only read the guest's memory and take no lock: what is being changed at the moment when the guest
+was stopped may look broken. `make gdb` loads this file; by hand: (gdb) source tools/gdb/pollux.py
+
+Below: how to read the kernel's structures, then names for addresses, stacks, and the commands.
+"""
+
+import gdb
+import gdb.unwinder
+
+# As in kernel/mm/layout.h, paging.h and vmalloc.h: macros leave no trace in the debug information.
+LOW_MEMORY_END = 1 << 20
+USER_END = 0x00007FFFFFFFF000
+PAGE_OFFSET = 0xFFFF888000000000
+STACKS = range(0xFFFFC97000000000, 0xFFFFC98000000000)
+KERNEL_STACK_SIZE = 16 << 10
+PTE_PRESENT, PTE_WRITE, PTE_USER, PTE_CACHE_DISABLE, PTE_HUGE, PTE_NX = (
+    1 << bit for bit in (0, 1, 2, 4, 7, 63))
+PTE_ADDRESS = 0x000FFFFFFFFFF000
+
+# ---- the kernel's structures -----------------------------------------------------------------------
+
+
+def is_pointer(value):
+    return value.type.strip_typedefs().code == gdb.TYPE_CODE_PTR
+
+
+def at(address, kind):
+    """The object of a type, or of a type's name, at an address; sums of addresses wrap, as the CPU's do."""
+    kind = gdb.lookup_type(kind) if isinstance(kind, str) else kind
+    return gdb.Value(int(address) % (1 << 64)).cast(kind.pointer()).dereference()
+
+
+def word(address):
+    return int(at(address, "unsigned long"))
+
+
+def address_of(label):
+    return int(gdb.parse_and_eval(f"(unsigned long)&{label}"))
+
+
+def static(file, name):
+    """A static variable of one file; others may have one of the same name."""
+    return gdb.parse_and_eval(f"'{file}'::{name}")
+
+
+def container(member, type_name, field):
+    """The structure of which `member`, an object or a pointer to it, is a field."""
+    address = int(member) if is_pointer(member) else int(member.address)
+    return at(address - gdb.lookup_type(type_name)[field].bitpos // 8, type_name)
+
+
+def list_entries(head, type_name, field):
+    node = head["next"]
+    while int(node) != int(head.address):
+        yield container(node, type_name, field)
+        node = node["next"]
+
+
+def tree_entries(node, type_name, field):
+    """In order, from the top node of a red-black tree."""
+    if int(node):
+        yield from tree_entries(node["rb_left"], type_name, field)
+        yield container(node, type_name, field)
+        yield from tree_entries(node["rb_right"], type_name, field)
+
+
+def cpus():
+    return range(int(gdb.parse_and_eval("nr_cpus")))
+
+
+def per_cpu_offset(cpu):
+    return int(gdb.parse_and_eval(f"percpu_offset[{cpu}]"))
+
+
+def per_cpu(master, cpu):
+    """A CPU's copy of per-CPU data."""
+    return at(int(master.address) + per_cpu_offset(cpu), master.type)
+
+
+def selected_cpu():
+    """The CPU that gdb looks at: QEMU shows them as threads, the first as 1."""
+    return gdb.selected_thread().num - 1
+
+
+def run_queue(cpu):
+    return per_cpu(static("kernel/sched.c", "run_queue"), cpu)
+
+
+def current_task(cpu):
+    return per_cpu(gdb.parse_and_eval("current_task"), cpu).dereference()
+
+
+def tasks():
+    """All of them; the idle tasks, which are on no list, come last."""
+    yield from list_entries(gdb.parse_and_eval("task_list"), "struct task", "all_tasks")
+    for cpu in cpus():
+        yield run_queue(cpu)["idle"].dereference()
+
+
+def runs_on(task):
+    """The CPU that the task is on just now, or None."""
+    return next((cpu for cpu in cpus() if current_task(cpu).address == task.address), None)
+
+
+# ---- names -----------------------------------------------------------------------------------------
+
+
+def enum_name(value, type_name, prefix):
+    """TASK_RUNNING -> running; the kernel keeps many an enum in a plain integer."""
+    names = {field.enumval: field.name for field in gdb.lookup_type(type_name).fields()}
+    return names.get(int(value), str(value)).replace(prefix, "", 1).lower()
+
+
+def text_of(characters):
+    return characters.string("ascii", "replace")
+
+
+def task_name(task):
+    task = at(task, "struct task") if is_pointer(task) else task
+    return f"{int(task['pid'])} ({text_of(task['name'])})"
+
+
+def symbol_name(address):
+    """symbol or symbol+offset, or the bare number."""
+    text = gdb.execute(f"info symbol {int(address):#x}", to_string=True)
+    if text.startswith("No symbol"):
+        return f"{int(address):#x}"
+    return text.partition(" in section ")[0].strip().replace(" + ", "+")
+
+
+def place_name(address):
+    """What lies there: a symbol, perhaps one CPU's copy of it, or a place on a task's stack."""
+    address = int(address)
+    for cpu in cpus():
+        master = (address - per_cpu_offset(cpu)) % (1 << 64)
+        if address_of("percpu_start") <= master < address_of("percpu_end"):
+            return f"{symbol_name(master)} of CPU {cpu}"
+    for task in tasks() if address in STACKS else ():
+        if 0 <= address - int(task["stack"]) < KERNEL_STACK_SIZE:
+            return f"{address:#x}, on the stack of {task_name(task)}"
+    return symbol_name(address)
+
+
+# What a wait queue's entry or a timer does, by its function.
+PURPOSES = {
+    "default_wake_function": lambda entry: f"wakes {task_name(entry['private'])}",
+    "autoremove_wake_function": lambda entry: f"wakes {task_name(entry['private'])}",
+    "sleep_over": lambda timer: f"wakes {task_name(container(timer, 'struct sleep_timer', 'timer')['task'])}",
+    "slice_expired": lambda timer: place_name(container(timer, "struct run_queue", "slice_timer").address),
+}
+
+
+def purpose(function, owner):
+    """Name of the function, and what it does for its owner."""
+    name = symbol_name(function)
+    return f"{name:24} {PURPOSES[name](owner) if name in PURPOSES else place_name(owner.address)}"
+
+
+# ---- stacks ----------------------------------------------------------------------------------------
+
+
+class KernelUnwinder(gdb.unwinder.Unwinder):
+    """Tells gdb's own `backtrace` what our assembler does. trap_entry.S has pushed a struct trap_frame,
+    which lies at the stack pointer when trap_dispatch() has returned; and rbp is 0 in the code that
+    calls the first function of a stack."""
+
+    def __init__(self):
+        super().__init__("pollux")
+
+    def __call__(self, pending):
+        pc, sp, rbp = (pending.read_register(name) for name in ("rip", "rsp", "rbp"))
+        if int(pc) == address_of("trap_return"):
+            frame = at(sp, "struct trap_frame")
+            registers = {name: frame[name] for name in ("rip", "rsp", "rbp", "rbx", "r12", "r13", "r14", "r15")}
+        elif int(rbp) == 0 and not LOW_MEMORY_END <= int(pc) % (1 << 64) < USER_END:
+            registers = {"rip": gdb.Value(0).cast(pc.type), "rsp": sp + 8, "rbp": rbp}  # gdb ends at address 0
+        else:
+            return None
+        info = pending.create_unwind_info(FrameId(sp, pc))
+        for name, value in registers.items():
+            info.add_saved_register(name, value)
+        return info
+
+
+class FrameId:
+    def __init__(self, sp, pc):
+        self.sp, self.pc = sp, pc
+
+
+def saved_calls(task):
+    """(code address, whether it is a return address) of each call on the stack of a task that is not
+    running, innermost first. switch_to() left six registers, rbp the last, and its return address."""
+    rsp = int(task["kernel_rsp"])
+    rbp, pc, is_return = word(rsp + 5 * 8), word(rsp + 6 * 8), True
+    yield pc, is_return
+    while rbp:
+        pc, trap_frame = word(rbp + 8), rbp + 16
+        yield pc, True
+        if pc == address_of("trap_return"):
+            yield int(at(trap_frame, "struct trap_frame")["rip"]), False
+        caller = word(rbp)
+        if caller <= rbp:
+            break
+        rbp = caller
+
+
+def functions_at(pc):
+    """The functions that the code belongs to: where one was inlined, it comes before its caller."""
+    block, names = gdb.block_for_pc(pc), []
+    while block and not block.is_static and not block.is_global:
+        if block.function:
+            names.append(str(block.function))
+        block = block.superblock
+    return names or [symbol_name(pc)]
+
+
+def print_saved_backtrace(task):
+    level = 0
+    for pc, is_return in saved_calls(task):
+        inside = pc - 1 if is_return else pc  # a call may be the last instruction of its line
+        line = gdb.find_pc_line(inside)
+        where = f" at {line.symtab.filename}:{line.line}" if line.symtab else ""
+        for name in functions_at(inside):
+            print(f"#{level:<3} {pc:#x} in {name}{where}")
+            where = ", which inlined it"
+            level += 1
+
+
+def print_backtrace(task):
+    cpu, state = runs_on(task), enum_name(task["state"], "enum task_state", "TASK_")
+    print(f"{task_name(task)}, {state}" + ("" if cpu is None else f" on CPU {cpu}"))
+    if cpu is None:
+        print_saved_backtrace(task)
+        return
+    selected = gdb.selected_thread()
+    thread = next(thread for thread in gdb.selected_inferior().threads() if thread.num == cpu + 1)
+    thread.switch()
+    gdb.execute("backtrace")
+    selected.switch()
+
+
+# ---- the commands ----------------------------------------------------------------------------------
+
+
+def command(function):
+    """Makes px_some_name(argument) the gdb command px-some-name, documented by its docstring."""
+
+    class Command(gdb.Command):
+        __doc__ = function.__doc__
+
+        def invoke(self, argument, from_tty):
+            try:
+                function(argument.strip())
+            except gdb.MemoryError as error:
+                raise gdb.GdbError(f"{error}: has the kernel come that far?")
+            except gdb.error as error:
+                raise gdb.GdbError(str(error))
+
+    Command(function.__name__.replace("_", "-"), gdb.COMMAND_USER, gdb.COMPLETE_EXPRESSION)
+    return function
+
+
+def milliseconds(ns):
+    return f"{int(ns) / 1e6:.3f}"
+
+
+@command
+def px_tasks(argument):
+    """Every task, what it does, and the wait queue that it sleeps on. Usage: px-tasks"""
+    print(f"{'pid':>5} cpu {'state':16}{'name':17}{'struct task *':20}waits on")
+    for task in tasks():
+        state = "on the CPU" if runs_on(task) is not None else enum_name(task["state"], "enum task_state", "TASK_")
+        queue = place_name(task["waits_on"]) if int(task["waits_on"]) else ""
+        print(f"{int(task['pid']):5} {int(task['cpu']):3} {state:16}{text_of(task['name']):17}"
+              f"{int(task.address):#x}  {queue}".rstrip())
+
+
+@command
+def px_runq(argument):
+    """The run queue of each CPU: who runs, and who waits for it, the next one first. Usage: px-runq"""
+    for cpu in cpus():
+        queue = run_queue(cpu)
+        due = ", a switch is due" if per_cpu(gdb.parse_and_eval("need_resched"), cpu) else ""
+        print(f"CPU {cpu}: {task_name(queue['curr'])} runs{due}; {int(queue['nr_running'])} runnable,"
+              f" {int(queue['switches'])} switches, {int(queue['steals'])} stolen,"
+              f" min_vruntime {milliseconds(queue['min_vruntime'])} ms")
+        for task in tree_entries(queue["tasks"]["rb_root"]["rb_node"], "struct task", "run_node"):
+            print(f"  vruntime {milliseconds(task['vruntime'])} ms, had {milliseconds(task['runtime'])} ms: {task_name(task)}")
+
+
+@command
+def px_waitq(argument):
+    """The entries of a wait queue: their functions and what these wake. Usage: px-waitq EXPRESSION
+    The expression is a struct wait_queue or a pointer to one: px-waitq typed.wq"""
+    queue = gdb.parse_and_eval(argument)
+    queue = queue.dereference() if is_pointer(queue) else queue
+    if queue.type.strip_typedefs().name != "wait_queue":
+        raise gdb.GdbError(f"{argument} is no struct wait_queue")
+    print(f"wait queue {place_name(queue.address)}{', locked' if queue['lock']['locked'] else ''}")
+    for entry in list_entries(queue["entries"], "struct wait_entry", "link"):
+        kind = "exclusive" if int(entry["flags"]) & 1 else ""
+        print(f"  {kind:10}{purpose(entry['func'], entry)}")
+
+
+@command
+def px_bt(argument):
+    """The backtrace of any task, running or not. Usage: px-bt [PID | NAME | EXPRESSION | all]
+    Without an argument: the task of the CPU that gdb looks at. An expression is a struct task *."""
+    if not argument:
+        found = [current_task(selected_cpu())]
+    else:
+        found = [task for task in tasks() if argument in ("all", text_of(task["name"]), str(int(task["pid"])))]
+    if not found:
+        address = int(gdb.parse_and_eval(argument)) % (1 << 64)
+        found = [task for task in tasks() if int(task.address) == address]
+    if not found:
+        raise gdb.GdbError(f"{argument} is no task")
+    for task in found:
+        print_backtrace(task)
+
+
+@command
+def px_timers(argument):
+    """The pending timers of each CPU, the next one first, in seconds since boot. Usage: px-timers"""
+    for cpu in cpus():
+        queue = per_cpu(static("kernel/timer.c", "timer_queue"), cpu)
+        programmed = int(queue["programmed"])
+        silent = programmed == (1 << 64) - 1
+        print(f"CPU {cpu}: " + ("the APIC's timer is off" if silent else f"next interrupt at {programmed / 1e9:.9f}"))
+        for timer in tree_entries(queue["timers"]["rb_root"]["rb_node"], "struct timer", "node"):
+            print(f"  {int(timer['expires']) / 1e9:.9f} {purpose(timer['function'], timer)}")
+
+
+@command
+def px_slabs(argument):
+    """The slab caches; objects in a CPU's magazine are free, but not in their slab. Usage: px-slabs"""
+    print(f"{'cache':20}{'bytes':>7}{'in use':>9}{'magazines':>11}{'in all':>9}{'slabs':>7}")
+    for cache in list_entries(static("kernel/mm/slab.c", "caches"), "struct kmem_cache", "link"):
+        cached = sum(int(cache["magazine"][cpu]["count"]) for cpu in cpus())
+        slabs = int(cache["nr_slabs"])
+        print(f"{text_of(cache['name']):20}{int(cache['object_size']):7}{int(cache['nr_taken']) - cached:9}{cached:11}"
+              f"{slabs * int(cache['objects_per_slab']):9}{slabs:7}")
+
+
+@command
+def px_free(argument):
+    """The buddy allocator's free blocks of each size, and each CPU's own pages. Usage: px-free"""
+    buddy = static("kernel/mm/page_alloc.c", "buddy")
+    low, high = buddy["count"].type.range()
+    for order in range(low, high + 1):
+        count = int(buddy["count"][order])
+        print(f"order {order:2}: {count:7} blocks of {4 << order:5} KiB = {count * (4 << order):9} KiB")
+    for cpu in cpus():
+        print(f"CPU {cpu}: {int(per_cpu(static('kernel/mm/page_alloc.c', 'cpu_pages'), cpu)['count'])} pages of its own")
+
+
+@command
+def px_pt(argument):
+    """How the page tables in force (CR3) map an address, level by level. Usage: px-pt EXPRESSION
+    A number, a pointer, or something whose address is meant: a function, a structure."""
+    value = gdb.parse_and_eval(argument)
+    is_place = value.type.strip_typedefs().code in (gdb.TYPE_CODE_FUNC, gdb.TYPE_CODE_STRUCT, gdb.TYPE_CODE_ARRAY)
+    address = int(value.address if is_place else value) % (1 << 64)
+    table, allowed = int(gdb.parse_and_eval("(unsigned long)$cr3")) & PTE_ADDRESS, PTE_WRITE | PTE_USER
+    execute = True
+    for level, shift in enumerate((39, 30, 21, 12)):
+        index = address >> shift & 511
+        entry = word(PAGE_OFFSET + table + 8 * index)
+        print(f"level {4 - level} [{index:3}] {entry:#018x}")
+        if not entry & PTE_PRESENT:
+            print(f"{address:#x} is not mapped")
+            return
+        allowed, execute, table = allowed & entry, execute and not entry & PTE_NX, entry & PTE_ADDRESS
+        if shift == 12 or (shift < 39 and entry & PTE_HUGE):
+            break
+    size = 1 << shift
+    rights = "r" + "-w"[bool(allowed & PTE_WRITE)] + "-x"[execute]
+    print(f"{address:#x} -> {(table & -size) + address % size:#x}, page of {size >> 10} KiB, {rights},"
+          f" {'user' if allowed & PTE_USER else 'kernel'}{', uncached' if entry & PTE_CACHE_DISABLE else ''}")
+
+
+@command
+def px_percpu(argument):
+    """Each CPU's copy of a per-CPU variable, or one CPU's. Usage: px-percpu VARIABLE [CPU]"""
+    name, _, cpu = argument.partition(" ")
+    for number in [int(cpu)] if cpu else cpus():
+        print(f"CPU {number}: {per_cpu(gdb.parse_and_eval(name), number).format_string(symbols=True)}")
+
+
+gdb.unwinder.register_unwinder(None, KernelUnwinder(), replace=True)
