@@ -17,5 +17,9 @@ struct cred {
 	u64 cap_effective, cap_permitted, cap_inheritable, cap_bounding; /* all or nothing by euid, reported */
 };
 
-/* Is `gid` one of the task's groups (the effective one included)? */
+/* NULL is fine for both. */
+void groups_get(struct groups *groups);
+void groups_put(struct groups *groups);
+
+/* Is `gid` the task's group for file access, or one of its supplementary ones? */
 bool in_group(const struct cred *cred, u32 gid);

@@ -26,13 +26,18 @@ enum {
 #define RLIM_INFINITY (~0ULL)
 #define NOFILE_MAX    1048576 /* fs.nr_open */
 
+/* In wait_events. */
+#define WAIT_STOPPED   1U
+#define WAIT_CONTINUED 2U
+
 struct process {
 	u32 tgid;     /* constant: the pid that getpid() returns */
 	u32 refcount; /* atomic */
+	u32 live_threads; /* atomic: those that have not begun to end */
 
 	/* under tree_lock */
 	struct list_head threads; /* task->thread_link */
-	u32 nr_threads;		  /* alive */
+	u32 nr_threads;		  /* on that list */
 	struct task *leader;	  /* may be dead while others live; then NULL */
 	struct process *parent;
 	struct list_head children, sibling; /* children, and my link in the parent's */
@@ -43,7 +48,8 @@ struct process {
 	enum { PROCESS_ALIVE, PROCESS_ZOMBIE, PROCESS_REAPED } exit_state;
 	int exit_signal; /* to the parent at the end; SIGCHLD for fork */
 	bool autoreap;
-	u32 wait_events; /* stopped / continued, not yet reported: WAIT_STOPPED, WAIT_CONTINUED */
+	u32 uid;	 /* the real uid, for those who ask when it is gone */
+	u32 wait_events; /* stopped, continued, and not reported yet: WAIT_* */
 	u32 stop_signal;
 	struct wait_queue wait_children; /* waitpid() sleeps here; woken when a child changes state */
 	struct wait_queue exit_wait;	 /* pidfd pollers */
@@ -73,6 +79,9 @@ struct process {
 	struct list_head all; /* under tree_lock: process_list */
 };
 
+/* A session leader ends: its terminal hangs up. Set by the tty. */
+extern void (*tty_session_exit_hook)(struct process *leader);
+
 extern spinlock_t tree_lock;
 extern struct list_head process_list;
 extern struct process *init_process; /* pid 1 */
@@ -95,15 +104,3 @@ bool may_signal(const struct process *target, int sig);
 /* The end of the current thread; of the whole process. `code` is a wait status (exit code << 8, or signal). */
 __noreturn void do_exit(u32 code);
 __noreturn void do_group_exit(u32 code);
-
-/* exec: replaces current's program. 0 (returns to the new one) or -errno. argv/envp: kernel strings. */
-struct exec_strings {
-	char *text;   /* all strings, one after the other, each with its zero */
-	size_t bytes; /* of text */
-	u32 argc, envc;
-};
-int do_exec(const char *path, struct exec_strings *strings);
-
-/* The kernel runs `path` as pid 1. */
-int run_init_process(const char *path, const char *const argv[], const char *const envp[]);
-

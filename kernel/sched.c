@@ -231,7 +231,7 @@ static void note_idle(struct run_queue *rq, struct task *prev, struct task *next
 }
 
 /* On the new task's stack: release the queue that the old one locked, and bury it if it is dead. */
-static void finish_switch(struct task *prev)
+void finish_switch(struct task *prev)
 {
 	bool dead = prev->state == TASK_DEAD;
 

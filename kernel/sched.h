@@ -63,4 +63,6 @@ void run_queue_stats_read(u32 cpu, struct run_queue_stats *stats);
 /* From kernel/cpu/switch.S. */
 struct task *switch_to(u64 *save_rsp, u64 load_rsp, struct task *prev);
 void task_begin(void);
+/* What a new task does first: release what the one before it had locked. */
+void finish_switch(struct task *prev);
 __noreturn void task_main(struct task *prev);

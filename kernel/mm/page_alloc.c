@@ -275,7 +275,7 @@ static struct page *prepare_block(struct page *page, unsigned order)
 }
 
 /* With everything that is not wanted every time. */
-static noinline struct page *alloc_special(unsigned order, gfp_t gfp)
+static noinline struct page *alloc_pages_uncommon(unsigned order, gfp_t gfp)
 {
 	struct page *page;
 
@@ -300,9 +300,9 @@ struct page *alloc_pages(unsigned order, gfp_t gfp)
 	struct page *page;
 
 	if (order || unlikely(gfp & GFP_ZERO || fault_inject_active))
-		return alloc_special(order, gfp);
+		return alloc_pages_uncommon(order, gfp);
 	page = alloc_single();
-	return likely(page) ? prepare_block(page, 0) : alloc_special(0, gfp);
+	return likely(page) ? prepare_block(page, 0) : alloc_pages_uncommon(0, gfp);
 }
 
 static __noreturn noinline void bad_free(const struct page *page, unsigned order)

@@ -288,7 +288,7 @@ static __always_inline void *alloc_object(struct kmem_cache *cache, gfp_t gfp)
 }
 
 /* With everything that is not wanted every time. */
-static noinline void *alloc_special(struct kmem_cache *cache, gfp_t gfp)
+static noinline void *cache_alloc_uncommon(struct kmem_cache *cache, gfp_t gfp)
 {
 	void *object = should_fail_alloc(gfp) ? NULL : alloc_object(cache, gfp);
 
@@ -304,7 +304,7 @@ static noinline void *alloc_special(struct kmem_cache *cache, gfp_t gfp)
 void *kmem_cache_alloc(struct kmem_cache *cache, gfp_t gfp)
 {
 	if (SLAB_DEBUG || unlikely(gfp & GFP_ZERO || fault_inject_active))
-		return alloc_special(cache, gfp);
+		return cache_alloc_uncommon(cache, gfp);
 	return alloc_object(cache, gfp);
 }
 

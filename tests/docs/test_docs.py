@@ -73,6 +73,13 @@ def test_commands(page):
     assert not wrong
 
 
+@each_page
+def test_gdb_commands(page):
+    known = re.findall(r"^def (px_\w+)", (ROOT / "tools/gdb/pollux.py").read_text(), re.M)
+    named = re.findall(r"\b(px-\w+)", page.read_text(encoding="utf-8"))
+    assert {name.replace("-", "_") for name in named} <= set(known)
+
+
 def test_every_option_is_described():
     page = ROOT / "docs" / "cmdline.md"
     described = re.findall(r"^\| `([\w-]+)[=`]", book.prose(page), re.M)

@@ -1,0 +1,78 @@
+/* Adding up what threads, processes and their reaped children have used. Locks: tree_lock. */
+#include <kernel/cpu/tsc.h>
+#include <kernel/mm/vm.h>
+#include <kernel/process/rusage.h>
+#include <kernel/user_mode.h>
+
+static struct timeval to_timeval(u64 ns)
+{
+	return (struct timeval){ ns / NSEC_PER_SEC, ns % NSEC_PER_SEC / NSEC_PER_USEC };
+}
+
+static void times_locked(struct process *process, u64 *utime, u64 *stime)
+{
+	struct task *task;
+
+	*utime = process->dead_utime;
+	*stime = process->dead_stime;
+	list_for_each_entry(task, &process->threads, thread_link) {
+		u64 user, kernel;
+
+		task_times(task, &user, &kernel);
+		*utime += user;
+		*stime += kernel;
+	}
+}
+
+void process_times(struct process *process, u64 *utime, u64 *stime)
+{
+	spin_lock_bh(&tree_lock);
+	times_locked(process, utime, stime);
+	spin_unlock_bh(&tree_lock);
+}
+
+void rusage_locked(struct process *process, struct rusage *usage)
+{
+	u64 utime, stime, faults = process->dead_minor_faults, switches = process->dead_switches;
+	struct task *task;
+
+	times_locked(process, &utime, &stime);
+	list_for_each_entry(task, &process->threads, thread_link) {
+		faults += task->min_faults;
+		switches += task->switches;
+	}
+	*usage = (struct rusage){
+		.utime = to_timeval(utime),
+		.stime = to_timeval(stime),
+		.maxrss = process->peak_rss_pages * (PAGE_SIZE / KiB),
+		.minflt = faults,
+		.nvcsw = switches,
+	};
+}
+
+void process_rusage(struct process *process, struct rusage *usage)
+{
+	spin_lock_bh(&tree_lock);
+	rusage_locked(process, usage);
+	spin_unlock_bh(&tree_lock);
+}
+
+void account_dead_thread(struct process *process, const struct task *task)
+{
+	u64 user, kernel;
+
+	task_times(task, &user, &kernel);
+	process->dead_utime += user;
+	process->dead_stime += kernel;
+	process->dead_minor_faults += task->min_faults;
+	process->dead_switches += task->switches;
+}
+
+void account_reaped_child(struct process *parent, const struct process *child)
+{
+	parent->children_utime += child->dead_utime + child->children_utime;
+	parent->children_stime += child->dead_stime + child->children_stime;
+	parent->children_minor_faults += child->dead_minor_faults + child->children_minor_faults;
+	parent->children_peak_rss = max(parent->children_peak_rss,
+					max(child->peak_rss_pages, child->children_peak_rss));
+}
