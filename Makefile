@@ -32,6 +32,7 @@ say	= $(if $(V),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 # ---- the kernel ----------------------------------------------------------------------------------
 
 KERNEL	:= $(B)/pollux.elf
+PLUGIN	:= $(O)/count_plugin.so
 SRCS	:= $(sort $(shell find boot kernel drivers fs net -name '*.[cS]' 2>/dev/null))
 OBJS	:= $(SRCS:%=$(B)/%.o)
 
@@ -122,13 +123,18 @@ $(B)/pollux.iso: $(KERNEL) iso/grub.cfg
 	$(Q)cp $(KERNEL) $(B)/iso/boot/ && cp iso/grub.cfg $(B)/iso/boot/grub/
 	$(Q)grub-mkrescue -o $@ $(B)/iso 2> $(B)/iso.log || { cat $(B)/iso.log >&2; rm -f $@; exit 1; }
 
-bench: $(KERNEL) ## measure it and print the figures
-	$(Q)tools/bench $(KERNEL)
+bench: $(KERNEL) $(PLUGIN) ## measure it and print the figures
+	$(Q)tools/bench $(KERNEL) $(PLUGIN)
+
+# Counts the instructions that a guest executes.
+$(PLUGIN): tools/count_plugin.c | setup
+	$(call say,HOSTCC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)gcc -std=gnu11 -O2 -Wall -Wextra -fPIC -shared -o $@ $<
 
 # ---- testing it ----------------------------------------------------------------------------------
 
 .PHONY: test check format soak fuzz
-PLUGIN := $(O)/count_plugin.so
 run_tests = tools/run-tests --out $(O) --filter '$(T)'
 
 test: setup ## run every test; T=REGEX: only those whose name matches
@@ -142,19 +148,14 @@ check: setup ## the fast part of the tests: format, layering, lengths, unit test
 
 soak: setup ## boot it SOAK=100 times
 	$(Q)$(MAKE) -s all DEBUG=
-	$(Q)SOAK=$(or $(SOAK),100) $(run_tests) --only test_soak pytest
+	$(Q)SOAK=$(or $(SOAK),100) $(run_tests) --only tests/boot/test_soak.py pytest
 
 fuzz: setup ## boot it with FUZZ=200 random command lines and initramfs
 	$(Q)$(MAKE) -s all DEBUG=1
-	$(Q)FUZZ=$(or $(FUZZ),200) $(run_tests) --only test_fuzz pytest
+	$(Q)FUZZ=$(or $(FUZZ),200) $(run_tests) --only tests/boot/test_fuzz.py pytest
 
 format: setup ## let clang-format lay out every C file
 	$(Q)tools/check-format --fix
-
-$(PLUGIN): tools/count_plugin.c | setup
-	$(call say,HOSTCC,$<)
-	$(Q)mkdir -p $(@D)
-	$(Q)gcc -std=gnu11 -O2 -Wall -Wextra -fPIC -shared -o $@ $<
 
 -include tests/unit/unit.mk
 

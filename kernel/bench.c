@@ -10,7 +10,7 @@
 #include <kernel/timer.h>
 #include <kernel/wait.h>
 
-#define ROUNDS	     1000
+#define OPERATIONS   1000
 #define TRIES	     5 /* the quickest counts: an interrupt may have come in */
 #define BURST	     256
 #define OTHER_TIMERS 1000
@@ -328,25 +328,27 @@ static u64 quickest(const struct bench *bench, u32 rounds)
 	return best;
 }
 
-/* The ticks of ROUNDS rounds, or of as many spans. */
+/* Tenths of ticks that a round takes, or a span. */
 static s64 measure(const struct bench *bench)
 {
+	u32 rounds = DIV_ROUND_UP(OPERATIONS, bench->per_round);
+
 	if (bench->span)
-		return quickest(bench, 1) * ROUNDS;
-	return quickest(bench, 2 * ROUNDS) - quickest(bench, ROUNDS);
+		return quickest(bench, 1) * 10;
+	return (quickest(bench, 2 * rounds) - quickest(bench, rounds)) * 10 / rounds;
 }
 
 extern const struct bench benches_start[], benches_end[];
 
 void bench_run(void)
 {
-	s64 loop_cost = measure(&(struct bench){ .loop = empty_loop });
-	s64 span_cost = measure(&(struct bench){ .span = empty_span });
+	s64 loop_cost = measure(&(struct bench){ .per_round = 1, .loop = empty_loop });
+	s64 span_cost = measure(&(struct bench){ .per_round = 1, .span = empty_span });
 
 	irq_set_local(VECTOR_BENCH, "bench", note_interrupt);
 	for (const struct bench *bench = benches_start; bench < benches_end; bench++) {
-		s64 ticks = measure(bench) - (bench->span ? span_cost : loop_cost);
-		u64 tenths = max(ticks, 0) * 10 / ROUNDS / bench->per_round;
+		s64 cost = measure(bench) - (bench->span ? span_cost : loop_cost);
+		u64 tenths = max(cost, 0) / bench->per_round;
 
 		printk("bench: %s %llu.%llu ticks: %s\n", bench->name, tenths / 10, tenths % 10,
 		       bench->what);

@@ -107,3 +107,13 @@ struct process *process_find(u32 tgid)
 	spin_unlock_bh(&tree_lock);
 	return process;
 }
+
+bool pid_exists(u32 pid)
+{
+	bool exists;
+
+	spin_lock_bh(&tree_lock);
+	exists = pid_task(pid) || pid_process(pid);
+	spin_unlock_bh(&tree_lock);
+	return exists;
+}

@@ -17,3 +17,5 @@ void pid_attach_task(u32 pid, struct task *task);
 struct task *pid_task(u32 pid);
 void pid_attach_process(u32 pid, struct process *process);
 struct process *pid_process(u32 pid);
+/* Is there a thread or process of that number? */
+bool pid_exists(u32 pid);

@@ -22,6 +22,7 @@
 #include <kernel/spinlock.h>
 
 struct process;
+struct signal_watch;
 struct task;
 struct trap_frame;
 struct wait_queue;
@@ -103,20 +104,14 @@ struct sighand {
 	u32 refcount; /* atomic */
 	/* under lock */
 	struct sigaction actions[NSIG];
-	struct signal_watch *watch; /* made by the first signalfd that asks; then constant */
+	struct signal_watch *watch; /* where signalfds wait; made by the first that asks, then constant */
 };
-
-/* Where signalfds wait. An object of its own because an eventpoll may hold on to it for longer than the process
- * lives that it stands for. */
-struct signal_watch;
 
 /* A signal with its siginfo, on a queue. */
 struct sigqueue {
 	struct list_head link; /* in sigpending.queue */
 	struct siginfo info;
-	/* NULL: allocated for one signal. Else it is part of a timer, which may say a last word
-	 * about `info` as it is taken off the queue, under sighand->lock. */
-	void (*dequeued)(struct sigqueue *signal);
+	bool owned; /* part of a timer; else allocated for this one signal */
 };
 
 struct sigpending {
@@ -154,11 +149,11 @@ int send_signal_pgrp(u32 pgrp, int sig, const struct siginfo *info);		       /* 
 int send_signal_task_locked(struct task *task, int sig, const struct siginfo *info);
 int send_signal_process_locked(struct process *process, int sig, const struct siginfo *info);
 int send_signal_pgrp_locked(u32 pgrp, int sig, const struct siginfo *info);
-/* The same for a sigqueue that belongs to a timer: nothing can fail. False: nobody wants it, or it is still
- * queued; then it was not queued (again). `task` or, if that is NULL, `process`. */
-bool send_sigqueue(struct task *task, struct process *process, struct sigqueue *signal);
+/* The same for a sigqueue that belongs to a timer, to `task` or, if that is NULL, to `process`. When it is still
+ * queued from the last time, its info.timer.overrun grows instead. */
+void send_sigqueue(struct task *task, struct process *process, struct sigqueue *signal, u32 overrun);
 /* Take it back, if it is still on a queue. */
-void cancel_sigqueue(struct process *process, struct sigqueue *signal);
+void cancel_sigqueue(struct task *task, struct process *process, struct sigqueue *signal);
 /* For a synchronous fault of the current thread: cannot be ignored or blocked. */
 void force_signal(int sig, int code, u64 address);
 void force_signal_info(const struct siginfo *info);

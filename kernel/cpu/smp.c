@@ -3,7 +3,7 @@
  * each comes up through ap_boot.S on the kernel's own page tables, with its per-CPU data behind GS.
  *
  * Calls between CPUs: one at a time, under call_lock. The caller publishes function and argument,
- * interrupts everyone, and waits for the count of those who have not answered to reach zero. While it
+ * interrupts the ones it wants, and waits for the count of those who have not answered to reach zero. While it
  * waits for the lock or for answers it must answer others' calls itself, so interrupts stay on.
  */
 #include <kernel/cpu/acpi.h>
@@ -156,21 +156,26 @@ void smp_call_interrupt(void *arg)
 	__atomic_sub_fetch(&call.missing, 1, __ATOMIC_RELEASE);
 }
 
-void smp_call_others(void (*fn)(void *arg), void *arg)
+void smp_call_mask(u64 cpus, void (*fn)(void *arg), void *arg)
 {
-	if (nr_cpus == 1)
+	cpus &= ~BIT(smp_processor_id());
+	if (!cpus)
 		return;
 	debug_assert(irqs_enabled());
 	spin_lock_bh(&call_lock);
 	call.fn = fn;
 	call.arg = arg;
-	__atomic_store_n(&call.missing, nr_cpus - 1, __ATOMIC_RELEASE);
-	for_each_cpu(cpu)
-		if (cpu != smp_processor_id())
-			lapic_send_ipi(cpu_apic_id[cpu], VECTOR_CALL);
+	__atomic_store_n(&call.missing, (u32)__builtin_popcountll(cpus), __ATOMIC_RELEASE);
+	for (; cpus; cpus &= cpus - 1)
+		lapic_send_ipi(cpu_apic_id[__builtin_ctzll(cpus)], VECTOR_CALL);
 	while (__atomic_load_n(&call.missing, __ATOMIC_ACQUIRE))
 		cpu_relax();
 	spin_unlock_bh(&call_lock);
+}
+
+void smp_call_others(void (*fn)(void *arg), void *arg)
+{
+	smp_call_mask(~0ULL >> (64 - nr_cpus), fn, arg);
 }
 
 struct flush_range {

@@ -20,6 +20,8 @@ void smp_send_reschedule(u32 cpu);
 /* Run fn(arg) on every other CPU, in hard-IRQ context, and wait until all have. Interrupts on, and
  * no lock held that an interrupt handler takes. */
 void smp_call_others(void (*fn)(void *arg), void *arg);
+/* The same, on those of the bit mask, less this one. */
+void smp_call_mask(u64 cpus, void (*fn)(void *arg), void *arg);
 /* The handler of VECTOR_CALL. */
 void smp_call_interrupt(void *arg);
 

@@ -51,7 +51,7 @@ static void panic_page_fault(struct trap_frame *frame)
 		    read_cr2() < 4096 ? " (a null pointer)" : "");
 }
 
-static void unhandled(struct trap_frame *frame)
+void trap_panic(struct trap_frame *frame)
 {
 	const char *name = frame->vector < 32 ? exception_names[frame->vector] : NULL;
 
@@ -66,7 +66,7 @@ void trap_dispatch(struct trap_frame *frame)
 	trap_handler_t handler = handlers[frame->vector];
 
 	if (unlikely(!handler))
-		unhandled(frame);
+		trap_panic(frame);
 	else
 		handler(frame);
 	if (from_user(frame)) {

@@ -49,6 +49,8 @@ static inline bool from_user(const struct trap_frame *frame)
 
 typedef void (*trap_handler_t)(struct trap_frame *frame);
 void trap_set_handler(u8 vector, trap_handler_t handler);
+/* An exception that nobody can explain: the kernel's own fault. For handlers, too. */
+__noreturn void trap_panic(struct trap_frame *frame);
 
 /* Called on the way back to user mode: the place where the scheduler and signals get their turn. */
 extern void (*trap_exit_to_user)(struct trap_frame *frame);

@@ -5,6 +5,7 @@
 #include <kernel/mm/memmap.h>
 #include <kernel/mm/paging.h>
 #include <kernel/mm/slab.h>
+#include <kernel/mm/uaccess.h>
 #include <kernel/mm/vmalloc.h>
 #include <kernel/printk.h>
 
@@ -41,6 +42,7 @@ void mm_init(void)
 {
 	struct page_stats stats;
 
+	uaccess_init();
 	memmap_init();
 	paging_init();
 	hand_over_free_memory();

@@ -1,35 +1,45 @@
 /*
- * Address spaces of programs: a sorted set of areas (vma), each with its protection and, if it maps a
- * file, its place in it. Pages come when they are touched: zeroes, a page of the file, or a copy.
+ * Address spaces of programs: a sorted set of areas, each with its protection and, if it maps a file,
+ * its place in it. Pages come when they are touched: zeroes, a page of the file, or a copy.
  *
  * Locks: mm->mmap_lock (mutex): the areas and the layout; held over a page fault. The page tables below it
- * belong to it too. Order: mmap_lock, then an inode's locks.
+ * belong to it too. Order: mmap_lock, then an inode's locks. So nobody may touch user memory with an
+ * inode's lock held.
  */
 #pragma once
 
 #include <kernel/lib/rbtree.h>
 #include <kernel/mm/paging.h>
+#include <kernel/mm/uaccess.h>
 #include <kernel/mutex.h>
 
 struct file;
-struct vm_area;
+struct mm;
 struct trap_frame;
+struct vm_area;
 
 /* What a file that can be mapped provides. Process context, mmap_lock held. */
 struct vm_ops {
 	/* The page of the file that holds offset `pgoff` (in pages), with a reference for the caller;
 	 * NULL: beyond the end (SIGBUS); ERR_PTR(-ENOMEM). For a shared mapping that page itself is
-	 * mapped; for a private one a copy when it is written to. */
-	struct page *(*fault)(struct vm_area *vma, u64 pgoff, bool write);
+	 * mapped, and `write` says that it may be written to; for a private one a copy when it is. */
+	struct page *(*fault)(struct vm_area *area, u64 pgoff, bool write);
+	/* One more, one less area with this area->shared. May be NULL. */
+	void (*open)(struct vm_area *area);
+	void (*close)(struct vm_area *area);
 };
 
-#define VM_READ	  0x1U
-#define VM_WRITE  0x2U
-#define VM_EXEC	  0x4U
-#define VM_SHARED 0x8U
-#define VM_GROWSDOWN 0x10U /* the stack */
-#define VM_DONTFORK  0x20U
-#define VM_NORESERVE 0x40U
+#define VM_READ	      0x1U /* as PROT_READ, ... */
+#define VM_WRITE      0x2U
+#define VM_EXEC	      0x4U
+#define VM_PROT	      0x7U
+#define VM_SHARED     0x8U
+#define VM_GROWSDOWN  0x10U /* the stack */
+#define VM_DONTFORK   0x20U
+#define VM_NORESERVE  0x40U
+#define VM_MAYWRITE   0x80U /* mprotect() may make it writable */
+#define VM_LOCKED     0x100U
+#define VM_WIPEONFORK 0x200U
 
 struct vm_area {
 	/* under mm->mmap_lock */
@@ -39,8 +49,17 @@ struct vm_area {
 	u64 pgoff;	/* of `start` in the file, in pages; 0 for anonymous private memory */
 	struct file *file;	  /* a reference, or NULL: anonymous */
 	const struct vm_ops *ops; /* NULL for anonymous private memory */
-	void *shared;		  /* for ops: what backs it (a tmpfs inode for shared anonymous memory) */
+	void *shared;		  /* for ops: what backs it */
 	struct mm *mm;
+};
+
+/* Sizes in pages, for /proc and limits. */
+struct vm_usage {
+	u64 total, peak_total; /* mapped by areas */
+	u64 data, stack, exec; /* private writable; stack; executable and not writable */
+	u64 locked;
+	u64 rss, peak_rss; /* pages present */
+	u64 rss_file;	   /* of these, pages of files and shared memory */
 };
 
 struct mm {
@@ -48,7 +67,10 @@ struct mm {
 	/* under mmap_lock */
 	struct rb_root areas;
 	u32 nr_areas;
-	u64 total_pages;	/* mapped by areas */
+	u32 default_flags;     /* VM_LOCKED after mlockall(MCL_FUTURE) */
+	struct vm_usage usage; /* others read single words */
+	/* No gap between gap_hint and mmap_top is larger than gap_above: mmap() looks from there. */
+	u64 gap_hint, gap_above;
 	u64 brk_start, brk;
 	u64 stack_top, mmap_top; /* where the stack begins; below what mmap() looks for room */
 	u64 arg_start, arg_end, env_start, env_end; /* for /proc/PID/cmdline, environ */
@@ -56,14 +78,13 @@ struct mm {
 	struct file *exe; /* a reference */
 
 	pte_t *pml4;
-	u64 rss;	 /* atomic: pages present (file pages too) */
-	u64 peak_rss;
-	u64 cpus;	 /* atomic bit mask: CPUs whose CR3 holds this; they want to hear of changes */
-	u32 users;	 /* atomic: tasks that live in it; the last one's exit empties it */
-	u32 refcount;	 /* atomic: `users` counts as one; lazily loaded CR3s and /proc readers each one */
+	struct list_head unused_tables; /* page tables of a dead space, until no CPU has it loaded */
+	u64 cpus;     /* atomic bit mask: CPUs whose CR3 holds this; they want to hear of changes */
+	u32 users;    /* atomic: tasks that live in it; the last one's exit empties it */
+	u32 refcount; /* atomic: all users together are one; so is each CPU of `cpus`, and each reader */
 };
 
-/* An empty one, with the kernel's half. NULL: no memory. */
+/* An empty one, one user, with the kernel's half, a random layout and no areas. NULL: no memory. */
 struct mm *mm_create(void);
 /* A copy for fork(): pages shared until written. ERR_PTR. */
 struct mm *mm_clone(struct mm *old);
@@ -72,23 +93,43 @@ void mm_put_user(struct mm *mm); /* one less; the last one unmaps everything */
 void mm_get(struct mm *mm);
 void mm_put(struct mm *mm);
 
-/* Make `mm` the address space of this CPU; NULL (a kernel thread, idle): leave whatever is loaded.
- * Called by the scheduler with interrupts off. No CR3 write when it is loaded already. */
+/* Make `mm` the address space of this CPU; NULL (a kernel thread, idle): leave whatever is loaded, unless
+ * that is dead. Interrupts off. No CR3 write when it is loaded already. */
 void mm_switch(struct mm *mm);
+/* After mm_switch(), when interrupts are on again: frees the space that was left, if that was the end of it. */
+void mm_switch_done(void);
+/* `current` goes to live in `mm` (exec), or in none: sets current->mm, which must have been put by the
+ * caller or remembered. Process context. */
+void mm_use(struct mm *mm);
 
-/* Map. `address` is a wish, or with MAP_FIXED an order; file == NULL and !VM_SHARED: zeroes. Takes mmap_lock.
+/* Map. `address` is a wish, or with MAP_FIXED an order; file == NULL and !MAP_SHARED: zeroes. Takes mmap_lock.
  * Returns the address or -errno. flags are mmap()'s MAP_*, prot its PROT_*. */
-s64 vm_mmap(struct mm *mm, u64 address, u64 size, int prot, int flags, struct file *file, u64 offset);
+s64 vm_mmap(struct mm *mm, u64 address, u64 size, int prot, int flags, struct file *file,
+	    u64 offset);
 int vm_munmap(struct mm *mm, u64 address, u64 size);
+/* exec: the stack, below mm->stack_top, and the break at a random place behind `end`. 0 or -ENOMEM. */
+int vm_map_stack(struct mm *mm, bool executable);
+void vm_set_brk(struct mm *mm, u64 end);
+
 /* The area that contains `address`, or the first above it; mmap_lock held. */
 struct vm_area *vm_find(struct mm *mm, u64 address);
-struct vm_area *vm_next(struct vm_area *vma);
+struct vm_area *vm_next(struct vm_area *area);
+/* What /proc/PID/maps calls it, "[heap]" say; NULL: by its file, or nothing. */
+const char *vm_area_name(const struct vm_area *area);
 
-/* Write into another (new) address space, bringing pages in: exec's stack, ptrace-like readers. Bytes
- * copied, or -EFAULT. */
+/* Read or write another address space, bringing pages in: exec's stack, /proc/PID/cmdline. The area's
+ * protection counts. Bytes done, or -EFAULT if that is none. Takes mmap_lock. */
 ssize_t vm_access(struct mm *mm, u64 address, void *buffer, size_t size, bool write);
 
-/* The page-fault handler (registered for TRAP_PF): program's or uaccess's faults end here. */
+/* What names the memory at a user address of `current`, whoever maps it, for futexes: private memory by
+ * address space and address; shared memory by NULL and the physical address. 0 or -EFAULT. */
+struct vm_key {
+	const struct mm *mm;
+	u64 address;
+};
+int vm_memory_key(u64 address, struct vm_key *key);
+
+/* Caches, and the page-fault handler for TRAP_PF: program's or uaccess's faults end there. */
 void vm_init(void);
 
 /* Told about a fault that no mapping explains: sends SIGSEGV/SIGBUS. Set by kernel/signal.c. */
@@ -97,16 +138,33 @@ extern void (*vm_signal_fault)(struct trap_frame *frame, int signal, int code, u
  * is worth trying again. */
 extern bool (*vm_out_of_memory)(void);
 
+/* What address spaces want from files; set by fs/mmap.c. */
+struct vm_file_hooks {
+	void (*get)(struct file *file);
+	void (*put)(struct file *file);
+	/* May it be mapped so? prot: PROT_*. The VM_MAY* flags (VM_MAYWRITE or 0), or -EACCES, -ENODEV. */
+	int (*may_map)(struct file *file, int prot, bool shared);
+	/* Sets area->ops and area->shared. 0 or -errno. */
+	int (*map)(struct file *file, struct vm_area *area);
+};
+extern const struct vm_file_hooks *vm_files;
+
+/* For a file's map(): memory of zeroes that belongs to no file, as mapping /dev/zero gives. 0 or -ENOMEM. */
+int vm_area_make_anonymous(struct vm_area *area);
+
 /* Drop a range of a program's map from the TLBs of the CPUs that hold it; start == end: all of it. */
 void flush_tlb_user(struct mm *mm, u64 start, u64 end);
 
-/* What the mm's pages are made of (in pages), for statm, status and the OOM killer. */
-u64 mm_rss(const struct mm *mm);
+static inline u64 mm_rss(const struct mm *mm)
+{
+	return READ_ONCE(mm->usage.rss);
+}
 
-/* Linux's constants for mmap. */
+/* Linux's constants. */
 #define PROT_READ	    0x1
 #define PROT_WRITE	    0x2
 #define PROT_EXEC	    0x4
+#define PROT_SEM	    0x8
 #define PROT_GROWSDOWN	    0x01000000
 #define PROT_GROWSUP	    0x02000000
 #define MAP_SHARED	    0x01
@@ -115,9 +173,14 @@ u64 mm_rss(const struct mm *mm);
 #define MAP_TYPE	    0x0f
 #define MAP_FIXED	    0x10
 #define MAP_ANONYMOUS	    0x20
+#define MAP_32BIT	    0x40
 #define MAP_GROWSDOWN	    0x0100
+#define MAP_DENYWRITE	    0x0800
+#define MAP_EXECUTABLE	    0x1000
 #define MAP_LOCKED	    0x2000
 #define MAP_NORESERVE	    0x4000
 #define MAP_POPULATE	    0x8000
+#define MAP_NONBLOCK	    0x10000
 #define MAP_STACK	    0x20000
+#define MAP_HUGETLB	    0x40000
 #define MAP_FIXED_NOREPLACE 0x100000

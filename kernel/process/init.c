@@ -91,7 +91,7 @@ static void open_console(void)
 }
 
 /* As Linux: what the command line names and nothing else, or the usual places. */
-static void try_init(const struct init_command *command)
+static __noreturn void try_init(const struct init_command *command)
 {
 	static const char *const places[] = { "/init", "/sbin/init", "/etc/init", "/bin/init",
 					      "/bin/sh" };

@@ -177,7 +177,7 @@ long sys_wait4(int pid, int __user *status, int options, struct rusage __user *u
 	if (pid == INT32_MIN)
 		return -ESRCH;
 	request.which = pid == -1 ? P_ALL : pid > 0 ? P_PID : P_PGID;
-	request.id = pid > 0 ? pid : pid == 0 ? current_process->pgrp : (u32)-pid;
+	request.id = pid > 0 ? (u32)pid : pid == 0 ? current_process->pgrp : (u32)-pid;
 	result = do_wait(&request);
 	if (result <= 0)
 		return result;
