@@ -6,6 +6,7 @@
 
 #include <fs/iov_iter.h>
 #include <kernel/mutex.h>
+#include <kernel/task.h>
 #include <kernel/wait.h>
 
 struct dentry;
@@ -23,7 +24,8 @@ struct file_ops {
 	 * (pipes, sockets, ttys) ignore it. NULL: -EINVAL. */
 	ssize_t (*read)(struct file *file, struct iov_iter *to, loff_t *pos);
 	ssize_t (*write)(struct file *file, struct iov_iter *from, loff_t *pos);
-	loff_t (*llseek)(struct file *file, loff_t offset, int whence); /* NULL: -ESPIPE */
+	/* Sets and returns file->pos; pos_lock held. NULL: the file has no position, -ESPIPE. */
+	loff_t (*llseek)(struct file *file, loff_t offset, int whence);
 	/* The events that hold now (EPOLL*); if `table` asks for it, registers on the wait queues that
 	 * would tell of a change, by poll_wait(). NULL: always readable and writable, and not for
 	 * epoll (EPERM). */
@@ -45,11 +47,13 @@ struct file {
 	const struct file_ops *ops;
 	void *private_data; /* the kind's own */
 	u32 refcount;	    /* atomic */
-	u32 flags;	    /* O_* as given to open, and by F_SETFL; atomic single writes */
+	u32 flags;	    /* O_* as given to open, and by F_SETFL; atomic */
 	struct dentry *dentry; /* a reference; NULL for anonymous ones (sockets, pipes, eventpolls) */
 	const char *anon_name; /* what /proc/PID/fd shows then: "socket:", "pipe:", "anon_inode:[eventpoll]" */
 	u64 anon_ino;	       /* its number: socket:[N] */
-	struct mutex pos_lock; /* `pos`, across a read or write that uses it */
+	struct mutex pos_lock;
+	/* Under pos_lock, across a read or write that uses it. A kind without llseek may keep a word of
+	 * its own here. */
 	loff_t pos;
 	/* The epitems that watch this file: fs/eventpoll.c, under its own lock. */
 	struct list_head watchers;
@@ -78,17 +82,23 @@ struct file {
 #define O_PATH	    010000000
 #define O_TMPFILE   020200000
 
-/* A new file, refcount 1, without a dentry. NULL: no memory, or the system-wide limit. */
+/* A new file, refcount 1, without a dentry. NULL: no memory, or the system-wide limit (ENFILE). */
 struct file *file_create(const struct file_ops *ops, void *private_data, u32 flags);
-/* The same for a file with no name in the tree. */
+/* The same for a file with no name in the tree; it gets a number of its own. */
 struct file *file_create_anon(const struct file_ops *ops, void *private_data, u32 flags,
 			      const char *anon_name);
 static inline void file_get(struct file *file)
 {
 	__atomic_add_fetch(&file->refcount, 1, __ATOMIC_RELAXED);
 }
+/* The last reference is gone. */
+void file_release(struct file *file);
 /* Drop a reference; the last one releases. Process context; may sleep. */
-void file_put(struct file *file);
+static inline void file_put(struct file *file)
+{
+	if (__atomic_sub_fetch(&file->refcount, 1, __ATOMIC_ACQ_REL) == 0)
+		file_release(file);
+}
 
 static inline bool file_readable(const struct file *file)
 {
@@ -98,37 +108,109 @@ static inline bool file_writable(const struct file *file)
 {
 	return (file->flags & O_ACCMODE) != O_RDONLY && !(file->flags & O_PATH);
 }
+/* Set or clear flags while others may do so too. */
+static inline void file_set_flags(struct file *file, u32 flags, bool on)
+{
+	if (on)
+		__atomic_or_fetch(&file->flags, flags, __ATOMIC_RELAXED);
+	else
+		__atomic_and_fetch(&file->flags, ~flags, __ATOMIC_RELAXED);
+}
 
 /* From kernel memory, at *pos: exec, sendfile. */
 ssize_t file_read_kernel(struct file *file, void *buffer, size_t size, loff_t *pos);
 ssize_t file_write_kernel(struct file *file, const void *buffer, size_t size, loff_t *pos);
 
-/* ---- descriptors --------------------------------------------------------------------------------- */
+extern u64 nr_open_files, max_open_files; /* /proc/sys/fs/file-nr, file-max */
 
-struct files; /* the table of a process, shared by its threads: fs/fdtable.c */
+/* Before anything is opened. */
+void files_init(void);
 
-/* The file of a descriptor of `current`, with a reference; NULL: none (EBADF). fd_get refuses O_PATH files,
- * fd_get_any does not. */
+/* ---- descriptors: fs/fdtable.c ------------------------------------------------------------------------ */
+
+#define FILES_INLINE 64 /* descriptors that need no memory of their own */
+
+/*
+ * The table of a process, shared by its threads.
+ *
+ * Slots change under `lock`. The one task that uses a table reads it without, and without references:
+ * nobody else can close what it has looked up. (The other holders, /proc, only read, with the lock;
+ * whoever becomes a second user is made by that task itself.)
+ */
+struct files {
+	u32 refcount; /* atomic */
+
+	/* under lock */
+	u32 size;	     /* slots: a multiple of 64 */
+	struct file **slots; /* NULL: free, or reserved */
+	u64 *open;	     /* bit map: slot is used or reserved */
+	u64 *full;	     /* bit map: word of `open` is all ones */
+	u64 *cloexec;	     /* bit map: closed by exec */
+	u32 next_free;	     /* no slot below is free */
+	spinlock_t lock;
+
+	struct file *inline_slots[FILES_INLINE];
+	u64 inline_maps[3];
+};
+
+/* A file that was looked up for the length of a system call. */
+struct fd {
+	struct file *file; /* NULL: no such descriptor (EBADF) */
+	bool counted;	   /* we hold a reference */
+};
+
+struct fd fd_borrow_shared(struct files *files, int fd);
+
+/* The file of a descriptor of `current`; not those of O_PATH. */
+static inline struct fd fd_borrow(int fd)
+{
+	struct files *files = current->files;
+	struct file *file;
+
+	if (unlikely(__atomic_load_n(&files->refcount, __ATOMIC_ACQUIRE) != 1))
+		return fd_borrow_shared(files, fd);
+	if (unlikely((u32)fd >= files->size))
+		return (struct fd){ NULL, false };
+	file = files->slots[fd];
+	if (unlikely(file && (file->flags & O_PATH)))
+		file = NULL;
+	return (struct fd){ file, false };
+}
+
+static inline void fd_return(struct fd fd)
+{
+	if (unlikely(fd.counted))
+		file_put(fd.file);
+}
+
+/* The same with a reference, for whoever keeps the file longer; NULL: none (EBADF). fd_get_any gives those of
+ * O_PATH too. */
 struct file *fd_get(int fd);
 struct file *fd_get_any(int fd);
-/* The lowest free descriptor >= from, reserved; or -EMFILE. fd_install makes it visible and takes over the
- * caller's reference; fd_release gives it up again. */
+/* The lowest free descriptor >= from, reserved; or -EMFILE, -ENOMEM. fd_install makes it visible and takes over
+ * the caller's reference; fd_release gives it up again. */
 int fd_reserve(int from, bool cloexec);
 void fd_install(int fd, struct file *file);
 void fd_release(int fd);
 /* The three in one: consumes the reference on success and on failure. A descriptor or -errno. */
 int fd_add(struct file *file, bool cloexec);
+int fd_add_from(int from, struct file *file, bool cloexec);
+/* Into this very slot, closing what was there (dup2). Consumes the reference. fd or -errno. */
+int fd_replace(int fd, struct file *file, bool cloexec);
 int fd_close(int fd);
+/* Close-on-exec: 0 or 1, or -EBADF. */
+int fd_get_cloexec(int fd);
+int fd_set_cloexec(int fd, bool cloexec);
 
-struct files *files_create(void);
+struct files *files_create(void);	       /* NULL: no memory */
 struct files *files_clone(struct files *old); /* fork: copies the table. ERR_PTR */
 void files_get(struct files *files);
-void files_put(struct files *files);		 /* the last one closes everything */
+void files_put(struct files *files); /* the last one closes everything */
 void files_close_on_exec(struct files *files);
-/* Somebody else's, for /proc: a referenced file or NULL; the next used descriptor >= fd or -1. */
+/* For /proc, anybody's: a referenced file or NULL; the next used descriptor >= fd or -1. */
 struct file *files_lookup(struct files *files, int fd);
 int files_next(struct files *files, int fd);
-extern u64 nr_open_files, max_open_files; /* /proc/sys/fs/file-nr, file-max */
+bool files_cloexec(struct files *files, int fd);
 
 /* ---- poll ------------------------------------------------------------------------------------------- */
 
@@ -152,11 +234,21 @@ struct poll_table {
 	u32 key;
 };
 
+/* The barrier makes "register, then look" true: without it the file's state could be read before the
+ * entry is on the queue for all to see. wait_queue_active() has its partner. */
 static inline void poll_wait(struct file *file, struct wait_queue *wq, struct poll_table *table)
 {
-	if (table && table->queue)
+	if (table && table->queue) {
 		table->queue(file, wq, table);
+		smp_mb();
+	}
 }
 
+/* What a file is that has no poll of its own: always ready. */
+#define POLL_ALWAYS (EPOLLIN | EPOLLOUT | EPOLLRDNORM | EPOLLWRNORM)
+
 /* The ready mask of any file. */
-u32 file_poll(struct file *file, struct poll_table *table);
+static inline u32 file_poll(struct file *file, struct poll_table *table)
+{
+	return file->ops->poll ? file->ops->poll(file, table) : POLL_ALWAYS;
+}

@@ -10,6 +10,7 @@
 #include <kernel/panic.h>
 
 static struct kmem_cache *inode_cache;
+static const struct inode_ops no_ops; /* until its file system gives it better ones */
 
 struct timespec64 current_time(void)
 {
@@ -27,6 +28,7 @@ struct inode *inode_create(struct super *super, u32 mode)
 	memset(inode, 0, sizeof(*inode));
 	mutex_init(&inode->lock);
 	mutex_init(&inode->writing);
+	inode->ops = &no_ops;
 	inode->refcount = 1;
 	inode->super = super;
 	inode->ino = __atomic_add_fetch(&super->next_ino, 1, __ATOMIC_RELAXED);
@@ -51,7 +53,7 @@ void inode_put(struct inode *inode)
 
 	if (__atomic_sub_fetch(&inode->refcount, 1, __ATOMIC_ACQ_REL))
 		return;
-	if (inode->ops && inode->ops->evict)
+	if (inode->ops->evict)
 		inode->ops->evict(inode);
 	kfree(inode->target);
 	kmem_cache_free(inode_cache, inode);

@@ -39,7 +39,8 @@ size_t zero_to_iter(size_t size, struct iov_iter *iter);
 #define MAX_RW_COUNT 0x7ffff000UL /* what one read or write moves at most, as on Linux */
 
 /* Copy an iovec array from a program and check it: lengths, count <= IOV_MAX, sum capped at MAX_RW_COUNT.
- * `fast` is the caller's room for a few; free *allocated with kfree afterwards. 0 or -errno. */
+ * `fast` is the caller's room for a few; free *allocated with kfree afterwards (NULL if it was not needed, and
+ * after a failure). 0 or -errno. */
 #define IOV_FAST 8
 int iov_iter_import(struct iov_iter *iter, const struct iovec __user *user, u64 count,
 		    struct iovec fast[IOV_FAST], struct iovec **allocated);

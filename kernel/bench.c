@@ -350,7 +350,7 @@ void bench_run(void)
 		s64 cost = measure(bench) - (bench->span ? span_cost : loop_cost);
 		u64 tenths = max(cost, 0) / bench->per_round;
 
-		printk("bench: %s %llu.%llu ticks: %s\n", bench->name, tenths / 10, tenths % 10,
-		       bench->what);
+		printk("bench: %s %llu.%llu ticks %s: %s\n", bench->name, tenths / 10, tenths % 10,
+		       bench->span ? "once" : "each", bench->what);
 	}
 }

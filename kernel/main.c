@@ -5,6 +5,7 @@
 #include <drivers/keyboard.h>
 #include <drivers/uart.h>
 #include <drivers/vga.h>
+#include <kernel/bench.h>
 #include <kernel/boot_info.h>
 #include <kernel/cmdline.h>
 #include <kernel/cpu/acpi.h>
@@ -127,6 +128,10 @@ static void first_thread(void *arg)
 	fault_inject_arm();
 	if (selftest_wanted)
 		run_selftests();
+	if (bench_wanted) {
+		bench_run();
+		machine_poweroff(EXIT_OK);
+	}
 	monitor_run();
 }
 

@@ -26,10 +26,6 @@ enum {
 #define RLIM_INFINITY (~0ULL)
 #define NOFILE_MAX    1048576 /* fs.nr_open */
 
-/* In wait_events. */
-#define WAIT_STOPPED   1U
-#define WAIT_CONTINUED 2U
-
 struct process {
 	u32 tgid;     /* constant: the pid that getpid() returns */
 	u32 refcount; /* atomic */
@@ -104,3 +100,8 @@ bool may_signal(const struct process *target, int sig);
 /* The end of the current thread; of the whole process. `code` is a wait status (exit code << 8, or signal). */
 __noreturn void do_exit(u32 code);
 __noreturn void do_group_exit(u32 code);
+/* tree_lock held: nobody could continue this group if it stopped. `ignored` is treated as gone. */
+bool pgrp_orphaned(u32 pgrp, const struct process *ignored);
+
+/* Its nice value, -20 .. 19. */
+int task_nice(const struct task *task);

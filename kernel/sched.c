@@ -15,13 +15,13 @@
 #include <kernel/cpu/smp.h>
 #include <kernel/cpu/tsc.h>
 #include <kernel/irq.h>
+#include <kernel/lib/errno.h>
 #include <kernel/panic.h>
 #include <kernel/sched.h>
 #include <kernel/softirq.h>
 #include <kernel/timer.h>
 #include <kernel/user_mode.h>
 
-#define SLICE_NS       (3 * NSEC_PER_MSEC)
 #define WAKEUP_CREDIT  (SLICE_NS / 2)
 #define PREEMPT_MARGIN (NSEC_PER_MSEC / 2) /* a woken task must be this far behind to interrupt */
 
@@ -413,6 +413,58 @@ void wake_up_new_task(struct task *task)
 {
 	task->vruntime = cpu_rq(task->cpu)->min_vruntime;
 	wake_up_process(task);
+}
+
+/* ---- changing a task's place ------------------------------------------------------------------ */
+
+void sched_set_weight(struct task *task, u32 weight)
+{
+	u64 flags = irq_save();
+	struct run_queue *rq = lock_rq_of(task);
+
+	if (task == rq->curr)
+		update_curr(rq); /* what it has used so far was at the old price */
+	task->weight = weight;
+	spin_unlock(&rq->lock);
+	irq_restore(flags);
+}
+
+/*
+ * A task that waits in a tree it may not be in is taken out and put where it may be, here; one that runs on
+ * such a CPU moves on its way back to user mode; one that sleeps, when it wakes.
+ */
+int sched_set_affinity(struct task *task, u64 cpus)
+{
+	u64 flags;
+	struct run_queue *rq;
+
+	if (!(cpus & (BIT(nr_cpus) - 1)))
+		return -EINVAL;
+	flags = irq_save();
+	rq = lock_rq_of(task);
+	task->allowed_cpus = cpus;
+	if (cpus & BIT(task->cpu) || !task->on_run_queue) {
+		spin_unlock(&rq->lock);
+	} else if (task == rq->curr) {
+		resched_cpu(task->cpu);
+		spin_unlock(&rq->lock);
+	} else {
+		rb_erase_cached(&task->run_node, &rq->tasks);
+		rq->nr_running--;
+		task->on_run_queue = false;
+		activate(task, rq);
+	}
+	irq_restore(flags);
+	if (task == current)
+		sched_leave_forbidden_cpu();
+	return 0;
+}
+
+/* A task cannot be moved while it stands on its stack; so it sleeps for a moment, and wakes elsewhere. */
+void sched_leave_forbidden_cpu(void)
+{
+	while (!(current->allowed_cpus & BIT(smp_processor_id())))
+		sleep_ns(1);
 }
 
 /* ---- sleeping for a time -------------------------------------------------------------------- */

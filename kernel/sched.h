@@ -4,6 +4,7 @@
 #include <kernel/task.h>
 
 #define NICE_0_WEIGHT 1024
+#define SLICE_NS      3000000ULL /* how long a task runs while others wait */
 
 /* Give the CPU to the task that deserves it most. With current->state other than TASK_RUNNING, it
  * sleeps until somebody wakes it. Process context, interrupts on, no spinlock held. */
@@ -30,6 +31,12 @@ static inline void cond_resched(void)
 	if (unlikely(this_cpu(need_resched)))
 		schedule();
 }
+
+/* Its share of the CPU from now on. */
+void sched_set_weight(struct task *task, u32 weight);
+/* The CPUs it may run on from now on; moves it if it is elsewhere. 0 or -EINVAL (none of them exists). */
+int sched_set_affinity(struct task *task, u64 cpus);
+void sched_leave_forbidden_cpu(void);
 
 /* Let others of this CPU's run queue go first. */
 void yield(void);

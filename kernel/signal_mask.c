@@ -7,6 +7,7 @@
 #include <kernel/lib/string.h>
 #include <kernel/mm/slab.h>
 #include <kernel/signal_impl.h>
+#include <kernel/signal_syscalls.h>
 #include <kernel/signal_watch.h>
 
 /* What waits for the whole process, and we no longer take, somebody else may. */
@@ -105,6 +106,7 @@ void task_signals_init(struct task *task)
 
 	memset(signals, 0, sizeof(*signals));
 	sigpending_init(&signals->pending);
+	disable_altstack(signals);
 }
 
 void signals_flush_task(struct task *task)
@@ -133,7 +135,5 @@ void signals_on_exec(struct task *task)
 		sighand->actions[i] = (struct sigaction){ .handler = handler };
 	}
 	spin_unlock_bh(&sighand->lock);
-	signals->altstack_sp = 0;
-	signals->altstack_size = 0;
-	signals->altstack_flags = 0;
+	disable_altstack(signals);
 }

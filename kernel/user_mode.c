@@ -96,8 +96,10 @@ void exit_to_user_work(struct trap_frame *frame)
 {
 	while (this_cpu(need_resched) || current->signals.pending_flag) {
 		irq_enable();
-		if (this_cpu(need_resched))
+		if (this_cpu(need_resched)) {
 			schedule();
+			sched_leave_forbidden_cpu();
+		}
 		if (current->signals.pending_flag)
 			deliver_signals(frame);
 		irq_disable();

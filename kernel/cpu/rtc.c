@@ -30,7 +30,7 @@
 #define UPDATE_TRIES 20000 /* an update takes 2 ms */
 #define READ_TRIES   10
 
-static u64 wall_base; /* Unix time in ns when clock_ns() was 0; constant after wall_init() */
+static u64 wall_base; /* Unix time in ns when clock_ns() was 0; one word, so it needs no lock */
 
 static u8 cmos_read(u8 index)
 {
@@ -124,5 +124,10 @@ void wall_init(void)
 
 u64 wall_ns(void)
 {
-	return wall_base + clock_ns();
+	return READ_ONCE(wall_base) + clock_ns();
+}
+
+void wall_set(u64 ns)
+{
+	WRITE_ONCE(wall_base, ns - clock_ns());
 }

@@ -6,6 +6,8 @@
 
 /* Unix time in nanoseconds; 1970 where the RTC is missing or says nonsense. Any context. */
 u64 wall_ns(void);
+/* From now on it is that time. The RTC itself stays as it is. */
+void wall_set(u64 ns);
 
 /* Reads the RTC. After clock_init(). */
 void wall_init(void);

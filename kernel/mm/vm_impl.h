@@ -90,6 +90,8 @@ int area_add(const struct vm_area *area) __must_check;
 /* Put one into the tree, without merging; and take it out. */
 void area_link(struct vm_area *area);
 void area_unlink(struct vm_area *area);
+/* Behind the last one of a new tree, *last, which it becomes. */
+void area_append(struct vm_area *area, struct rb_node **last);
 /* Now two, the upper one new. -ENOMEM */
 int area_split(struct vm_area *area, u64 at) __must_check;
 /* Join with neighbours that continue it; returns the area that contains it now. */
@@ -132,8 +134,11 @@ enum fault_result fault_in(struct mm *mm, u64 address, u32 access);
 /* Bring in what is mapped in the range, as far as it goes. */
 enum fault_result populate_range(struct mm *mm, u64 start, u64 end);
 
+/* ---- address spaces: vm_mm.c --------------------------------------------------------------------------- */
+
+void mm_cache_init(void);
+
 /* ---- shared anonymous memory: vm_shared.c ------------------------------------------------------------ */
 
 int shared_memory_map(struct vm_area *area);
-extern const struct vm_ops shared_memory_ops;
 void shared_memory_init(void);

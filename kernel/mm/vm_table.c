@@ -81,6 +81,17 @@ pte_t *user_entry(struct mm *mm, u64 address)
 	return table_entry(table, address);
 }
 
+/* No memory half-way: the tables that were made for nothing go. */
+static pte_t *create_failed(struct mm *mm, u64 address)
+{
+	struct vm_gather gather;
+
+	gather_begin(&gather, mm);
+	prune_tables(&gather, address);
+	gather_end(&gather);
+	return NULL;
+}
+
 pte_t *user_entry_create(struct mm *mm, u64 address)
 {
 	pte_t *table = mm->pml4;
@@ -92,7 +103,7 @@ pte_t *user_entry_create(struct mm *mm, u64 address)
 			pte_t *lower = table_alloc();
 
 			if (!lower)
-				return NULL;
+				return create_failed(mm, address);
 			set_new_entry(entry, virt_to_phys(lower) | PTE_TABLE);
 		}
 		table = table_of(*entry);
@@ -199,7 +210,7 @@ void gather_end(struct vm_gather *gather)
 	if (gather->dead) {
 		/* This CPU, and one that runs a kernel thread, may still have it loaded: nobody uses the
 		 * addresses, but the CPU may read tables ahead. */
-		list_splice(&gather->tables, &mm->unused_tables);
+		list_splice_init(&gather->tables, &mm->unused_tables);
 		return;
 	}
 	/* A flush of any address makes a CPU forget all tables that it remembers. */
@@ -365,7 +376,7 @@ int move_range(struct mm *mm, u64 from, u64 to, u64 size)
 
 /* Both may read a private page, and the first that writes gets a copy. The parent's TLB is flushed when all is
  * done: mm_clone(). */
-static void copy_leaf(struct mm *new, pte_t *from, pte_t *to, u32 number, bool private)
+static void copy_leaf(struct mm *new, pte_t *from, pte_t *to, u64 number, bool private)
 {
 	u32 copied = 0, files = 0;
 
@@ -390,20 +401,20 @@ static void copy_leaf(struct mm *new, pte_t *from, pte_t *to, u32 number, bool p
 int copy_range(struct mm *new, struct vm_area *area)
 {
 	bool private = !(area->flags & VM_SHARED);
-	u64 at = area->start, stop;
+	u64 at = area->start, stop, number;
 	pte_t *table;
 
 	for (; (table = next_leaf_table(area->mm->pml4, &at, area->end)); at = stop) {
 		pte_t *from = table_entry(table, at), *to;
 
 		stop = min(area->end, leaf_end(at));
-		if (next_used_entry(from, from + (stop - at) / PAGE_SIZE) >=
-		    from + (stop - at) / PAGE_SIZE)
+		number = (stop - at) / PAGE_SIZE;
+		if (next_used_entry(from, from + number) >= from + number)
 			continue;
 		to = user_entry_create(new, at);
 		if (!to)
 			return -ENOMEM;
-		copy_leaf(new, from, to, (u32)((stop - at) / PAGE_SIZE), private);
+		copy_leaf(new, from, to, number, private);
 	}
 	return 0;
 }

@@ -16,6 +16,7 @@
 #include <kernel/process/itimer.h>
 #include <kernel/process/rusage.h>
 #include <kernel/process/syscalls.h>
+#include <kernel/process/wait.h>
 #include <kernel/user_mode.h>
 
 void (*tty_session_exit_hook)(struct process *leader);
@@ -137,13 +138,18 @@ static void reparent_children(struct process *process)
 void notify_parent(struct process *process)
 {
 	struct process *parent = process->parent;
-	struct siginfo info = { .signo = process->exit_signal };
+	struct siginfo info = { .signo = process->exit_signal,
+				.code = child_code(process->exit_code) };
 
 	if (process->exit_signal == SIGCHLD && ignores_children(parent))
 		process->autoreap = true;
 	if (process->exit_signal) {
-		fill_child_info(&info, process);
-		send_signal_process(parent, process->exit_signal, &info);
+		info.child.pid = process->tgid;
+		info.child.uid = process->uid;
+		info.child.status = child_status(process->exit_code);
+		info.child.utime = ns_to_ticks(process->dead_utime);
+		info.child.stime = ns_to_ticks(process->dead_stime);
+		send_signal_process_locked(parent, process->exit_signal, &info);
 	}
 	wake_up_all(&parent->wait_children);
 }
@@ -155,8 +161,11 @@ static bool leave_process(struct process *process)
 	account_dead_thread(process, current);
 	if (process->leader == current)
 		process->leader = NULL;
+	process->nr_threads--;
 	wake_up_all(&process->exit_wait); /* an exec waits until it is alone */
-	return --process->nr_threads == 0;
+	if (process->nr_threads)
+		thread_left_group(process);
+	return process->nr_threads == 0;
 }
 
 /* The last thread is gone. */

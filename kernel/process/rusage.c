@@ -4,9 +4,14 @@
 #include <kernel/process/rusage.h>
 #include <kernel/user_mode.h>
 
-static struct timeval to_timeval(u64 ns)
+struct timeval ns_to_timeval(u64 ns)
 {
 	return (struct timeval){ ns / NSEC_PER_SEC, ns % NSEC_PER_SEC / NSEC_PER_USEC };
+}
+
+s64 ns_to_ticks(u64 ns)
+{
+	return ns / (NSEC_PER_SEC / USER_HZ);
 }
 
 static void times_locked(struct process *process, u64 *utime, u64 *stime)
@@ -42,8 +47,8 @@ void rusage_locked(struct process *process, struct rusage *usage)
 		switches += task->switches;
 	}
 	*usage = (struct rusage){
-		.utime = to_timeval(utime),
-		.stime = to_timeval(stime),
+		.utime = ns_to_timeval(utime),
+		.stime = ns_to_timeval(stime),
 		.maxrss = process->peak_rss_pages * (PAGE_SIZE / KiB),
 		.minflt = faults,
 		.nvcsw = switches,
@@ -55,6 +60,20 @@ void process_rusage(struct process *process, struct rusage *usage)
 	spin_lock_bh(&tree_lock);
 	rusage_locked(process, usage);
 	spin_unlock_bh(&tree_lock);
+}
+
+void thread_rusage(const struct task *task, struct rusage *usage)
+{
+	u64 utime, stime;
+
+	task_times(task, &utime, &stime);
+	*usage = (struct rusage){
+		.utime = ns_to_timeval(utime),
+		.stime = ns_to_timeval(stime),
+		.maxrss = task->process->peak_rss_pages * (PAGE_SIZE / KiB),
+		.minflt = task->min_faults,
+		.nvcsw = task->switches,
+	};
 }
 
 void account_dead_thread(struct process *process, const struct task *task)

@@ -16,11 +16,17 @@ struct rusage { /* Linux's layout; what Pollux does not count is 0 */
 	s64 nvcsw, nivcsw;
 };
 
+#define USER_HZ 100 /* the tick of times(2), siginfo and /proc */
+
+struct timeval ns_to_timeval(u64 ns);
+s64 ns_to_ticks(u64 ns);
+
 /* User and kernel time of all threads of a process, dead ones too, in ns. */
 void process_times(struct process *process, u64 *utime, u64 *stime);
 /* The same and more; the second with tree_lock held. */
 void process_rusage(struct process *process, struct rusage *usage);
 void rusage_locked(struct process *process, struct rusage *usage);
+void thread_rusage(const struct task *task, struct rusage *usage);
 /* tree_lock held: a thread ends, a child is reaped; what it used is added to the process's. */
 void account_dead_thread(struct process *process, const struct task *task);
 void account_reaped_child(struct process *parent, const struct process *child);

@@ -59,6 +59,8 @@ INCLUDES = [
     ("kernel/cpu/apic.c", "<kernel/printk.h>", False),
     ("kernel/mm/page.c", "<kernel/sched.h>", True),
     ("kernel/sched.c", "<fs/file.h>", True),
+    ("fs/file.c", "<kernel/process.h>", False),
+    ("fs/file.c", "<kernel/process/fork.h>", True),
     ("kernel/main.c", "<drivers/uart.h>", False),
 ]
 

@@ -108,10 +108,14 @@ def runs_on(task):
 # ---- names -----------------------------------------------------------------------------------------
 
 
-def enum_name(value, type_name, prefix):
-    """TASK_RUNNING -> running; the kernel keeps many an enum in a plain integer."""
-    names = {field.enumval: field.name for field in gdb.lookup_type(type_name).fields()}
-    return names.get(int(value), str(value)).replace(prefix, "", 1).lower()
+def doing(task):
+    """What the task does, in a word: TASK_INTERRUPTIBLE is "interruptible"."""
+    cpu = runs_on(task)
+    if cpu is not None:
+        return f"on CPU {cpu}"
+    states = {state.enumval: state.name for state in gdb.lookup_type("enum task_state").fields()}
+    name = states.get(int(task["state"]), f"state {int(task['state'])}")
+    return "runnable" if name == "TASK_RUNNING" else name.replace("TASK_", "").lower()
 
 
 def text_of(characters):
@@ -230,8 +234,8 @@ def print_saved_backtrace(task):
 
 
 def print_backtrace(task):
-    cpu, state = runs_on(task), enum_name(task["state"], "enum task_state", "TASK_")
-    print(f"{task_name(task)}, {state}" + ("" if cpu is None else f" on CPU {cpu}"))
+    cpu = runs_on(task)
+    print(f"{task_name(task)}, {doing(task)}")
     if cpu is None:
         print_saved_backtrace(task)
         return
@@ -272,9 +276,8 @@ def px_tasks(argument):
     """Every task, what it does, and the wait queue that it sleeps on. Usage: px-tasks"""
     print(f"{'pid':>5} cpu {'state':16}{'name':17}{'struct task *':20}waits on")
     for task in tasks():
-        state = "on the CPU" if runs_on(task) is not None else enum_name(task["state"], "enum task_state", "TASK_")
         queue = place_name(task["waits_on"]) if int(task["waits_on"]) else ""
-        print(f"{int(task['pid']):5} {int(task['cpu']):3} {state:16}{text_of(task['name']):17}"
+        print(f"{int(task['pid']):5} {int(task['cpu']):3} {doing(task):16}{text_of(task['name']):17}"
               f"{int(task.address):#x}  {queue}".rstrip())
 
 
@@ -288,7 +291,8 @@ def px_runq(argument):
               f" {int(queue['switches'])} switches, {int(queue['steals'])} stolen,"
               f" min_vruntime {milliseconds(queue['min_vruntime'])} ms")
         for task in tree_entries(queue["tasks"]["rb_root"]["rb_node"], "struct task", "run_node"):
-            print(f"  vruntime {milliseconds(task['vruntime'])} ms, had {milliseconds(task['runtime'])} ms: {task_name(task)}")
+            print(f"  vruntime {milliseconds(task['vruntime'])} ms, had {milliseconds(task['runtime'])} ms:"
+                  f" {task_name(task)}")
 
 
 @command
@@ -353,8 +357,9 @@ def px_free(argument):
     for order in range(low, high + 1):
         count = int(buddy["count"][order])
         print(f"order {order:2}: {count:7} blocks of {4 << order:5} KiB = {count * (4 << order):9} KiB")
+    own = static("kernel/mm/page_alloc.c", "cpu_pages")
     for cpu in cpus():
-        print(f"CPU {cpu}: {int(per_cpu(static('kernel/mm/page_alloc.c', 'cpu_pages'), cpu)['count'])} pages of its own")
+        print(f"CPU {cpu}: {int(per_cpu(own, cpu)['count'])} pages of its own")
 
 
 @command
