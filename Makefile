@@ -106,14 +106,16 @@ $(KERNEL): $(OBJS) $(B)/ksyms.full.o linker.ld $(B)/.flags $(B)/.objs
 
 -include $(OBJS:.o=.d)
 
+include user/user.mk
+
 # ---- running it ----------------------------------------------------------------------------------
 
 .PHONY: run iso gdb bench
-run: $(KERNEL) ## boot it in QEMU, the serial line on the terminal; Ctrl-A X leaves
-	$(Q)tools/run $(KERNEL)
+run: $(KERNEL) $(filter $(O)/%,$(INITRD)) ## boot it in QEMU to a shell, the serial line on the terminal; Ctrl-A X leaves
+	$(Q)INITRD='$(INITRD)' tools/run $(KERNEL)
 
-gdb: $(KERNEL) ## boot it stopped at its first instruction and attach gdb
-	$(Q)tools/run --gdb tools/gdb/pollux.py $(KERNEL) $(GDB_ARGS)
+gdb: $(KERNEL) $(filter $(O)/%,$(INITRD)) ## boot it stopped at its first instruction and attach gdb
+	$(Q)INITRD='$(INITRD)' tools/run --gdb tools/gdb/pollux.py $(KERNEL) $(GDB_ARGS)
 
 iso: $(B)/pollux.iso ## make build/pollux.iso, for a CD or a USB stick
 
@@ -138,7 +140,7 @@ $(PLUGIN): tools/count_plugin.c | setup
 run_tests = tools/run-tests --out $(O) --filter '$(T)'
 
 test: setup ## run every test; T=REGEX: only those whose name matches
-	$(Q)$(MAKE) -s all iso $(PLUGIN) unit-build DEBUG=
+	$(Q)$(MAKE) -s all iso $(PLUGIN) unit-build sys-build DEBUG=
 	$(Q)$(MAKE) -s all DEBUG=1
 	$(Q)$(run_tests) check unit pytest
 
@@ -157,7 +159,8 @@ fuzz: setup ## boot it with FUZZ=200 random command lines and initramfs
 format: setup ## let clang-format lay out every C file
 	$(Q)tools/check-format --fix
 
--include tests/unit/unit.mk
+include tests/unit/unit.mk
+include tests/sys/sys.mk
 
 # ---- setup, help, clean --------------------------------------------------------------------------
 

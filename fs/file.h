@@ -24,7 +24,8 @@ struct file_ops {
 	 * (pipes, sockets, ttys) ignore it. NULL: -EINVAL. */
 	ssize_t (*read)(struct file *file, struct iov_iter *to, loff_t *pos);
 	ssize_t (*write)(struct file *file, struct iov_iter *from, loff_t *pos);
-	/* Sets and returns file->pos; pos_lock held. NULL: the file has no position, -ESPIPE. */
+	/* Sets and returns file->pos; pos_lock held. NULL: there is no position, -ESPIPE. llseek_nothing:
+	 * neither, but Linux lets that pass. */
 	loff_t (*llseek)(struct file *file, loff_t offset, int whence);
 	/* The events that hold now (EPOLL*); if `table` asks for it, registers on the wait queues that
 	 * would tell of a change, by poll_wait(). NULL: always readable and writable, and not for
@@ -48,6 +49,7 @@ struct file {
 	void *private_data; /* the kind's own */
 	u32 refcount;	    /* atomic */
 	u32 flags;	    /* O_* as given to open, and by F_SETFL; atomic */
+	s32 owner;	    /* what F_SETOWN said; nobody is signalled */
 	struct dentry *dentry; /* a reference; NULL for anonymous ones (sockets, pipes, eventpolls) */
 	const char *anon_name; /* what /proc/PID/fd shows then: "socket:", "pipe:", "anon_inode:[eventpoll]" */
 	u64 anon_ino;	       /* its number: socket:[N] */
@@ -100,13 +102,20 @@ static inline void file_put(struct file *file)
 		file_release(file);
 }
 
+/* O_RDONLY, O_WRONLY, O_RDWR, plus one, are the bits "reads" and "writes"; the fourth mode does neither. */
 static inline bool file_readable(const struct file *file)
 {
-	return (file->flags & O_ACCMODE) != O_WRONLY && !(file->flags & O_PATH);
+	return ((file->flags + 1) & 1) && !(file->flags & O_PATH);
 }
 static inline bool file_writable(const struct file *file)
 {
-	return (file->flags & O_ACCMODE) != O_RDONLY && !(file->flags & O_PATH);
+	return ((file->flags + 1) & 2) && !(file->flags & O_PATH);
+}
+loff_t llseek_nothing(struct file *file, loff_t offset, int whence);
+/* Do reads and writes begin where the last one ended? */
+static inline bool file_has_position(const struct file *file)
+{
+	return file->ops->llseek && file->ops->llseek != llseek_nothing;
 }
 /* Set or clear flags while others may do so too. */
 static inline void file_set_flags(struct file *file, u32 flags, bool on)

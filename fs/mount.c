@@ -6,6 +6,7 @@
  */
 #include <fs/mount.h>
 
+#include <fs/fs_context.h>
 #include <fs/seq_buf.h>
 #include <fs/syscalls_path.h>
 #include <kernel/lib/string.h>

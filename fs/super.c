@@ -41,7 +41,7 @@ void super_put(struct super *super)
 {
 	if (__atomic_sub_fetch(&super->refcount, 1, __ATOMIC_ACQ_REL))
 		return;
-	kfree((void *)super->source);
+	kfree(super->source);
 	kfree(super);
 }
 

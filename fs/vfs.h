@@ -24,8 +24,7 @@
 #define NAME_MAX     255
 #define MAX_SYMLINKS 40
 
-struct dentry;
-struct inode;
+struct super;
 
 struct timespec64 {
 	s64 sec;
@@ -123,7 +122,7 @@ struct dentry {
 	bool linked;	       /* has a name in the tree */
 	struct super *mounted; /* what is mounted on it, or NULL */
 	u16 name_length;
-	const char *name; /* ends with a zero */
+	char *name; /* ends with a zero */
 };
 
 /* A user's reference; while there is one, the file system is busy and cannot be unmounted. */
@@ -250,7 +249,7 @@ void fs_type_register(struct fs_type *type);
 struct super {
 	/* constant */
 	const struct fs_type *type;
-	const char *source; /* what mount(2) called the device; kmalloc'd or NULL */
+	char *source; /* what mount(2) called the device; kmalloc'd */
 	u64 dev;	    /* st_dev */
 	u32 id;		    /* mount id */
 	struct dentry *root;

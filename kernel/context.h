@@ -40,6 +40,13 @@ DECLARE_PER_CPU(u32, softirq_pending);
 /* Run the pending softirqs of this CPU, now. Only where no context but "process" is active. */
 void do_softirq(void);
 
+#ifdef HOST_TEST
+#define do_softirq_thunk() do_softirq()
+#else
+/* The same, keeping all registers: kernel/softirq_thunk.S. The red zone is off, so a call is safe here. */
+#define do_softirq_thunk() __asm__ volatile("call do_softirq_thunk" ::: "memory", "cc")
+#endif
+
 /* Softirqs raised between these two run at local_bh_enable(): what a softirq also touches is safe. */
 static inline void local_bh_disable(void)
 {
@@ -52,5 +59,5 @@ static inline void local_bh_enable(void)
 	barrier();
 	this_cpu(context_count) -= BH_DISABLED;
 	if (unlikely(this_cpu(softirq_pending)) && in_process())
-		do_softirq();
+		do_softirq_thunk();
 }

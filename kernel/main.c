@@ -25,6 +25,7 @@
 #include <kernel/lib/string.h>
 #include <kernel/mm/fault_inject.h>
 #include <kernel/mm/paging.h>
+#include <kernel/mm/vm.h>
 #include <kernel/monitor.h>
 #include <kernel/panic.h>
 #include <kernel/printk.h>
@@ -152,6 +153,7 @@ void kernel_main(u32 magic, u32 info)
 	mm_init();
 	vga_init();
 	tasks_init();
+	vm_init();
 	user_mode_init();
 	start_interrupts();
 	sched_init_cpu();

@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include <kernel/cpu_timer.h>
 #include <kernel/signal.h>
 #include <kernel/task.h>
 #include <kernel/timer.h>
@@ -64,6 +65,7 @@ struct process {
 	struct timer real_timer;
 	u64 real_interval;
 	struct list_head posix_timers;
+	struct cpu_timers cpu_timers;
 	/* what dead threads and reaped children used, in ns */
 	u64 dead_utime, dead_stime, children_utime, children_stime;
 	u64 dead_minor_faults, children_minor_faults, dead_switches;

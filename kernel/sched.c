@@ -16,6 +16,7 @@
 #include <kernel/cpu/tsc.h>
 #include <kernel/irq.h>
 #include <kernel/lib/errno.h>
+#include <kernel/mm/vm.h>
 #include <kernel/panic.h>
 #include <kernel/sched.h>
 #include <kernel/softirq.h>
@@ -236,6 +237,7 @@ void finish_switch(struct task *prev)
 	bool dead = prev->state == TASK_DEAD;
 
 	spin_unlock_irq(&this_rq()->lock);
+	mm_switch_done();
 	if (dead)
 		put_task(prev);
 }

@@ -361,8 +361,9 @@ void force_signal_info(const struct siginfo *info)
 
 void force_signal(int sig, int code, u64 address)
 {
-	struct siginfo info = { .signo = sig, .code = code, .fault.address = address };
+	struct siginfo info = { .signo = sig, .code = code };
 
+	info.fault.address = address;
 	force_signal_info(&info);
 }
 

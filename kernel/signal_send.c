@@ -34,10 +34,11 @@ bool may_signal(const struct process *target, int sig)
 
 static struct siginfo from_user(int sig, int code)
 {
-	return (struct siginfo){ .signo = sig,
-				 .code = code,
-				 .rt.pid = current_process->tgid,
-				 .rt.uid = current->cred.uid };
+	struct siginfo info = { .signo = sig, .code = code };
+
+	info.rt.pid = current_process->tgid;
+	info.rt.uid = current->cred.uid;
+	return info;
 }
 
 /* tree_lock held. sig 0: only asks whether it could be sent. */

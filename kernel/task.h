@@ -80,6 +80,7 @@ struct task {
 	u32 __user *clear_child_tid; /* ... cleared and woken (futex) when it ends */
 	void __user *robust_list;
 	u64 min_faults;
+	bool cpu_timer_parked; /* kernel/cpu_timer.c wants to know when it runs */
 	/* restart_syscall(): what to call, and its state */
 	long (*restart)(struct task *task);
 	u64 restart_data[4];

@@ -11,6 +11,7 @@
 #include <kernel/cpu/syscall_entry.h>
 #include <kernel/cpu/trap.h>
 #include <kernel/cpu/tsc.h>
+#include <kernel/cpu_timer.h>
 #include <kernel/mm/vm.h>
 #include <kernel/sched.h>
 #include <kernel/syscall.h>
@@ -78,6 +79,15 @@ static void load_fpu(struct task *next)
 	next->fpu_cpu = cpu;
 }
 
+/* The stack on which system calls and interrupts from user mode begin. */
+static void enter_kernel_on(const struct task *task)
+{
+	u64 top = (u64)task->stack + KERNEL_STACK_SIZE;
+
+	this_cpu(kernel_stack_top) = top;
+	tss_set_kernel_stack(top);
+}
+
 void switch_user_context(struct task *prev, struct task *next)
 {
 	if (prev->fpu)
@@ -87,8 +97,9 @@ void switch_user_context(struct task *prev, struct task *next)
 		return;
 	load_fpu(next);
 	load_bases(next);
-	this_cpu(kernel_stack_top) = (u64)next->stack + KERNEL_STACK_SIZE;
-	tss_set_kernel_stack((u64)next->stack + KERNEL_STACK_SIZE);
+	enter_kernel_on(next);
+	if (unlikely(next->cpu_timer_parked))
+		cpu_timer_unpark(next);
 }
 
 /* Interrupts off, and off again on return. */
@@ -120,6 +131,7 @@ static void exit_from_trap(struct trap_frame *frame)
 void enter_user_mode(void)
 {
 	irq_disable();
+	enter_kernel_on(current);
 	exit_to_user_work(task_user_frame(current));
 	current->user_entered = rdtsc();
 	trap_return_to(task_user_frame(current));

@@ -47,6 +47,20 @@ u64 clock_deadline(int clock, u64 time)
 	return time > offset ? time - offset : 0;
 }
 
+bool schedule_until(int clock, u64 time)
+{
+	struct wait_entry entry = { .func = default_wake_function, .private = current };
+	bool time_left;
+
+	if (!clock_is_wall(clock) || time == NO_TIMEOUT)
+		return schedule_timeout(time);
+	add_wait_queue(&clock_set_wq, &entry);
+	schedule_timeout(clock_deadline(clock, time));
+	time_left = clock_now(clock) < time;
+	remove_wait_queue(&clock_set_wq, &entry);
+	return time_left;
+}
+
 int wall_clock_set(u64 ns)
 {
 	if (ns < clock_ns() || ns >= TIME_MAX_NS)

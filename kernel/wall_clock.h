@@ -29,6 +29,10 @@ u64 clock_now(int clock);
 /* When, on clock_ns(), will it be `time`? It may have been already. Changes when the wall clock is set. */
 u64 clock_deadline(int clock, u64 time);
 
+/* Sleep, in the state already set, until woken or until the clock says `time`; NO_TIMEOUT: until woken. Returns
+ * true if there is time left. */
+bool schedule_until(int clock, u64 time);
+
 /* Woken when the wall clock was set. */
 extern struct wait_queue clock_set_wq;
 /* 0 or -EINVAL: time may not begin after the machine did. */

@@ -9,17 +9,9 @@ import sys
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent / "lib"))
-from guest import OUT, ROOT, Guest  # noqa: E402
+from guest import OUT, Guest  # noqa: E402
 
 WANTED = re.compile(os.environ.get("POLLUX_FILTER", ""))
-
-
-def kernel_selftests():
-    """The names of the tests inside the kernel that a plain `selftest` runs."""
-    names = []
-    for source in sorted(ROOT.glob("kernel/**/*.c")):
-        names += re.findall(r"^SELFTEST\((\w+)\)", source.read_text(encoding="utf-8"), re.M)
-    return names
 
 
 @pytest.fixture
@@ -64,12 +56,13 @@ def pytest_runtest_makereport(item, call):
 
 
 def is_wanted(item):
-    """By its own name, or by that of a kernel self-test; then it runs only those."""
+    """By its own name, or by those of its parts; then it runs only those."""
     if WANTED.search(item.nodeid):
         return True
-    if item.get_closest_marker("selftests"):
-        item.selftests = [name for name in kernel_selftests() if WANTED.search(name)]
-        return bool(item.selftests)
+    if marker := item.get_closest_marker("parts"):
+        all_parts, = marker.args
+        item.parts = [name for name in all_parts() if WANTED.search(name)]
+        return bool(item.parts)
     return False
 
 

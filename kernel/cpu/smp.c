@@ -3,8 +3,8 @@
  * each comes up through ap_boot.S on the kernel's own page tables, with its per-CPU data behind GS.
  *
  * Calls between CPUs: one at a time, under call_lock. The caller publishes function and argument,
- * interrupts the ones it wants, and waits for the count of those who have not answered to reach zero. While it
- * waits for the lock or for answers it must answer others' calls itself, so interrupts stay on.
+ * interrupts those it wants, and waits for the count of those who have not answered to reach zero.
+ * While it waits for the lock or for answers it must answer others' calls itself, so interrupts stay on.
  */
 #include <kernel/cpu/acpi.h>
 #include <kernel/cpu/ap_boot.h>
@@ -156,6 +156,15 @@ void smp_call_interrupt(void *arg)
 	__atomic_sub_fetch(&call.missing, 1, __ATOMIC_RELEASE);
 }
 
+static u32 count_cpus(u64 cpus)
+{
+	u32 count = 0;
+
+	for (; cpus; cpus &= cpus - 1)
+		count++;
+	return count;
+}
+
 void smp_call_mask(u64 cpus, void (*fn)(void *arg), void *arg)
 {
 	cpus &= ~BIT(smp_processor_id());
@@ -165,7 +174,7 @@ void smp_call_mask(u64 cpus, void (*fn)(void *arg), void *arg)
 	spin_lock_bh(&call_lock);
 	call.fn = fn;
 	call.arg = arg;
-	__atomic_store_n(&call.missing, (u32)__builtin_popcountll(cpus), __ATOMIC_RELEASE);
+	__atomic_store_n(&call.missing, count_cpus(cpus), __ATOMIC_RELEASE);
 	for (; cpus; cpus &= cpus - 1)
 		lapic_send_ipi(cpu_apic_id[__builtin_ctzll(cpus)], VECTOR_CALL);
 	while (__atomic_load_n(&call.missing, __ATOMIC_ACQUIRE))

@@ -57,14 +57,15 @@ static inline size_t __must_check clear_user(void __user *to, size_t size)
 }
 
 /* One access to user memory by `instruction`; on a fault `error` becomes -EFAULT. */
-#define USER_ACCESS(instruction)                                 \
-	STAC "1: " instruction "\n2:\t" CLAC                     \
-	".pushsection .text.fixup, \"ax\"\n"                     \
-	"3:\tmovl $-14, %k[error]\n\tjmp 2b\n\t"                 \
-	".popsection\n\t"                                        \
-	".pushsection .ex_table, \"a\"\n\t"                      \
-	".quad 1b, 2b, 3b\n\t"                                   \
-	".popsection"
+#define USER_ACCESS(instruction)                                                             \
+	SMAP_TEXT(STAC)                                                                      \
+	"\n1:\t" instruction "\n2:\t" SMAP_TEXT(CLAC) "\n"                                   \
+						      ".pushsection .text.fixup, \"ax\"\n"   \
+						      "3:\tmovl $-14, %k[error]\n\tjmp 2b\n" \
+						      ".popsection\n"                        \
+						      ".pushsection .ex_table, \"a\"\n\t"    \
+						      ".quad 1b, 2b, 3b\n"                   \
+						      ".popsection"
 
 /* `size` is a constant. */
 static __always_inline int __must_check user_load(u64 *value, u64 address, size_t size)
@@ -75,9 +76,9 @@ static __always_inline int __must_check user_load(u64 *value, u64 address, size_
 	user_might_sleep();
 	if (unlikely(!user_range_ok(address, size)))
 		return -EFAULT_;
-#define USER_LOAD(instruction, type)                                                      \
-	__asm__ volatile(USER_ACCESS(instruction)                                         \
-			 : [error] "+r"(error), [value] "+r"(loaded)                      \
+#define USER_LOAD(instruction, type)                                 \
+	__asm__ volatile(USER_ACCESS(instruction)                    \
+			 : [error] "+r"(error), [value] "+r"(loaded) \
 			 : [memory] "m"(*(const type *)address))
 	switch (size) {
 	case 1:
@@ -105,9 +106,9 @@ static __always_inline int __must_check user_store(u64 address, u64 value, size_
 	user_might_sleep();
 	if (unlikely(!user_range_ok(address, size)))
 		return -EFAULT_;
-#define USER_STORE(instruction, type)                                                     \
-	__asm__ volatile(USER_ACCESS(instruction)                                         \
-			 : [error] "+r"(error), [memory] "=m"(*(type *)address)           \
+#define USER_STORE(instruction, type)                                           \
+	__asm__ volatile(USER_ACCESS(instruction)                               \
+			 : [error] "+r"(error), [memory] "=m"(*(type *)address) \
 			 : [value] "r"(value))
 	switch (size) {
 	case 1:
@@ -127,28 +128,28 @@ static __always_inline int __must_check user_store(u64 address, u64 value, size_
 	return error;
 }
 
-#define USER_SCALAR(pointer)                                                              \
-	static_assert(sizeof(*(pointer)) == 1 || sizeof(*(pointer)) == 2 ||               \
-			      sizeof(*(pointer)) == 4 || sizeof(*(pointer)) == 8,         \
+#define USER_SCALAR(pointer)                                                      \
+	static_assert(sizeof(*(pointer)) == 1 || sizeof(*(pointer)) == 2 ||       \
+			      sizeof(*(pointer)) == 4 || sizeof(*(pointer)) == 8, \
 		      "a number or a pointer; for others copy_{to,from}_user")
 
 /* One number or pointer. 0 or -EFAULT; then `variable` is as it was. */
-#define put_user(value, pointer)                                                          \
-	({                                                                                \
-		__typeof__(*(pointer)) put_value_ = (value);                              \
-                                                                                          \
-		USER_SCALAR(pointer);                                                     \
-		user_store((u64)(pointer), (u64)put_value_, sizeof(put_value_));          \
+#define put_user(value, pointer)                                                 \
+	({                                                                       \
+		__typeof__(*(pointer)) put_value_ = (value);                     \
+                                                                                 \
+		USER_SCALAR(pointer);                                            \
+		user_store((u64)(pointer), (u64)put_value_, sizeof(put_value_)); \
 	})
-#define get_user(variable, pointer)                                                       \
-	({                                                                                \
-		u64 got_value_;                                                           \
+#define get_user(variable, pointer)                                                          \
+	({                                                                                   \
+		u64 got_value_;                                                              \
 		int got_error_ = user_load(&got_value_, (u64)(pointer), sizeof(*(pointer))); \
-                                                                                          \
-		USER_SCALAR(pointer);                                                     \
-		if (likely(!got_error_))                                                  \
-			(variable) = (__typeof__(*(pointer)))got_value_;                  \
-		got_error_;                                                               \
+                                                                                             \
+		USER_SCALAR(pointer);                                                        \
+		if (likely(!got_error_))                                                     \
+			(variable) = (__typeof__(*(pointer)))got_value_;                     \
+		got_error_;                                                                  \
 	})
 
 /* Copy a string with its zero. Its length without the zero; -EFAULT; or `size` if no zero was found. */

@@ -44,10 +44,10 @@ struct vm_ops {
 struct vm_area {
 	/* under mm->mmap_lock */
 	struct rb_node node;
-	u64 start, end; /* [start, end), page aligned */
-	u32 flags;	/* VM_* */
-	u64 pgoff;	/* of `start` in the file, in pages; 0 for anonymous private memory */
-	struct file *file;	  /* a reference, or NULL: anonymous */
+	u64 start, end;	   /* [start, end), page aligned */
+	u32 flags;	   /* VM_* */
+	u64 pgoff;	   /* of `start` in the file, in pages; 0 for anonymous private memory */
+	struct file *file; /* a reference, or NULL: anonymous */
 	const struct vm_ops *ops; /* NULL for anonymous private memory */
 	void *shared;		  /* for ops: what backs it */
 	struct mm *mm;
@@ -78,13 +78,15 @@ struct mm {
 	struct file *exe; /* a reference */
 
 	pte_t *pml4;
-	struct list_head unused_tables; /* page tables of a dead space, until no CPU has it loaded */
-	u64 cpus;     /* atomic bit mask: CPUs whose CR3 holds this; they want to hear of changes */
-	u32 users;    /* atomic: tasks that live in it; the last one's exit empties it */
+	struct list_head
+		unused_tables; /* page tables of a dead space, until no CPU has it loaded */
+	u64 cpus;  /* atomic bit mask: CPUs whose CR3 holds this; they want to hear of changes */
+	u32 users; /* atomic: tasks that live in it; the last one's exit empties it */
 	u32 refcount; /* atomic: all users together are one; so is each CPU of `cpus`, and each reader */
 };
 
-/* An empty one, one user, with the kernel's half, a random layout and no areas. NULL: no memory. */
+/* An empty one, one user, with the kernel's half. Its layout (stack_top, mmap_top, brk) is exec's to choose.
+ * NULL: no memory. */
 struct mm *mm_create(void);
 /* A copy for fork(): pages shared until written. ERR_PTR. */
 struct mm *mm_clone(struct mm *old);
@@ -98,8 +100,8 @@ void mm_put(struct mm *mm);
 void mm_switch(struct mm *mm);
 /* After mm_switch(), when interrupts are on again: frees the space that was left, if that was the end of it. */
 void mm_switch_done(void);
-/* `current` goes to live in `mm` (exec), or in none: sets current->mm, which must have been put by the
- * caller or remembered. Process context. */
+/* `current` goes to live in `mm`, or in none (NULL). What it lived in before is the caller's to put. Process
+ * context. */
 void mm_use(struct mm *mm);
 
 /* Map. `address` is a wish, or with MAP_FIXED an order; file == NULL and !MAP_SHARED: zeroes. Takes mmap_lock.
@@ -107,9 +109,6 @@ void mm_use(struct mm *mm);
 s64 vm_mmap(struct mm *mm, u64 address, u64 size, int prot, int flags, struct file *file,
 	    u64 offset);
 int vm_munmap(struct mm *mm, u64 address, u64 size);
-/* exec: the stack, below mm->stack_top, and the break at a random place behind `end`. 0 or -ENOMEM. */
-int vm_map_stack(struct mm *mm, bool executable);
-void vm_set_brk(struct mm *mm, u64 end);
 
 /* The area that contains `address`, or the first above it; mmap_lock held. */
 struct vm_area *vm_find(struct mm *mm, u64 address);
@@ -161,6 +160,7 @@ static inline u64 mm_rss(const struct mm *mm)
 }
 
 /* Linux's constants. */
+#define PROT_NONE	    0x0
 #define PROT_READ	    0x1
 #define PROT_WRITE	    0x2
 #define PROT_EXEC	    0x4

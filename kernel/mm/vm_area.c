@@ -142,6 +142,17 @@ void area_resize(struct vm_area *area, u64 start, u64 end)
 	account(area->mm, area->flags, (s64)area_pages(area));
 }
 
+const char *vm_area_name(const struct vm_area *area)
+{
+	const struct mm *mm = area->mm;
+
+	if (area->start < mm->brk && mm->brk_start < area->end)
+		return "[heap]";
+	if (area_contains(area, mm->stack_top - 1))
+		return "[stack]";
+	return NULL;
+}
+
 /* ---- the tree ---------------------------------------------------------------------------------------- */
 
 static inline struct vm_area *area_of(struct rb_node *node)
@@ -347,7 +358,7 @@ static u64 find_gap_below(struct mm *mm, u64 size, u64 top, u64 *largest)
 
 u64 find_gap(struct mm *mm, u64 size)
 {
-	u64 top = mm->gap_hint, ignored, found;
+	u64 top = min(mm->gap_hint, mm->mmap_top), ignored, found;
 
 	if (size <= mm->gap_above) {
 		top = mm->mmap_top;

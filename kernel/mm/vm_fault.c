@@ -169,8 +169,7 @@ enum fault_result fault_in(struct mm *mm, u64 address, u32 access)
 
 	if (!area)
 		return FAULT_NO_AREA;
-	if (address < area->start &&
-	    !(area->flags & VM_GROWSDOWN && expand_stack(area, address)))
+	if (address < area->start && !(area->flags & VM_GROWSDOWN && expand_stack(area, address)))
 		return FAULT_NO_AREA;
 	/* The CPU cannot do without reading what may be written or executed. */
 	if (!(area->flags & (access == VM_READ ? VM_PROT : access)))

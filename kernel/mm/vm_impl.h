@@ -3,9 +3,9 @@
 
 #include <kernel/mm/vm.h>
 
-#define MAX_AREAS	65530	   /* of one address space: vm.max_map_count */
+#define MAX_AREAS	 65530	    /* of one address space: vm.max_map_count */
 #define MMAP_MIN_ADDRESS (64 * KiB) /* vm.mmap_min_addr */
-#define STACK_GUARD_GAP (256 * PAGE_SIZE)
+#define STACK_GUARD_GAP	 (256 * PAGE_SIZE)
 
 /* ---- page tables: vm_table.c -------------------------------------------------------------------- */
 
@@ -62,8 +62,9 @@ void prune_tables(struct vm_gather *gather, u64 address);
 void protect_range(struct vm_area *area, u64 start, u64 end);
 /* Move pages to where there are none. -ENOMEM: nothing was moved. */
 int move_range(struct mm *mm, u64 from, u64 to, u64 size) __must_check;
-/* fork: the pages of the old area into the new one; private ones write-protected in both. */
-int copy_range(struct mm *new, struct vm_area *area) __must_check;
+/* fork: the pages of an area into the new space; private ones are write-protected in both. How many were so for
+ * the first time is added to *nr_protected; the first FLUSH_ALL_PAGES are flushed here and now. */
+int copy_range(struct mm *new, struct vm_area *area, u32 *nr_protected) __must_check;
 
 /* The tables of a space that no CPU has loaded any more. */
 void free_unused_tables(struct mm *mm);
@@ -137,6 +138,21 @@ enum fault_result populate_range(struct mm *mm, u64 start, u64 end);
 /* ---- address spaces: vm_mm.c --------------------------------------------------------------------------- */
 
 void mm_cache_init(void);
+void mm_free(struct mm *mm);
+
+static inline bool mm_drop_reference(struct mm *mm)
+{
+	return __atomic_sub_fetch(&mm->refcount, 1, __ATOMIC_ACQ_REL) == 0;
+}
+
+/* ---- vm_tlb.c */
+
+#define FLUSH_ALL_PAGES 64 /* more single flushes cost more than a reload of CR3 */
+
+/* After copy_range(): whatever is not flushed yet, on all CPUs. */
+void flush_tlb_protected(struct mm *mm, u32 nr_pages);
+/* CPUs that run a kernel thread on it let go of it. */
+void unload_elsewhere(struct mm *mm);
 
 /* ---- shared anonymous memory: vm_shared.c ------------------------------------------------------------ */
 

@@ -1,5 +1,5 @@
 /*
- * Mapping and unmapping: mmap, munmap, mprotect, brk, and what exec needs. Errors are found in Linux's order,
+ * Mapping and unmapping: mmap, munmap, mprotect, brk. Errors are found in Linux's order,
  * so that a call with several mistakes reports the same one.
  *
  * Context: process. Lock: mm->mmap_lock.
@@ -9,15 +9,11 @@
 #include <kernel/mm/vm_impl.h>
 #include <kernel/panic.h>
 #include <kernel/process.h>
-#include <kernel/random.h>
 
-#define MAP_SHARED_KNOWN                                                                   \
-	(MAP_SHARED | MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS | MAP_DENYWRITE |            \
-	 MAP_EXECUTABLE | MAP_GROWSDOWN | MAP_LOCKED | MAP_NORESERVE | MAP_POPULATE |      \
-	 MAP_NONBLOCK | MAP_STACK | MAP_HUGETLB | MAP_32BIT | MAP_FIXED_NOREPLACE)
-
-#define INITIAL_STACK	  (132 * KiB)
-#define BRK_RANDOM	  (32 * MiB)
+#define MAP_SHARED_KNOWN                                                                         \
+	(MAP_SHARED | MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS | MAP_DENYWRITE | MAP_EXECUTABLE | \
+	 MAP_GROWSDOWN | MAP_LOCKED | MAP_NORESERVE | MAP_POPULATE | MAP_NONBLOCK | MAP_STACK |  \
+	 MAP_HUGETLB | MAP_32BIT | MAP_FIXED_NOREPLACE)
 
 /* ---- unmapping ---------------------------------------------------------------------------------------- */
 
@@ -351,12 +347,6 @@ long sys_munmap(u64 address, size_t size)
 
 /* ---- the break ------------------------------------------------------------------------------------------- */
 
-void vm_set_brk(struct mm *mm, u64 end)
-{
-	mm->brk_start = ALIGN_UP(end, PAGE_SIZE) + ALIGN_DOWN(random_u64() % BRK_RANDOM, PAGE_SIZE);
-	mm->brk = mm->brk_start;
-}
-
 static bool over_data_limit(struct mm *mm, u64 brk)
 {
 	return brk - mm->brk_start + (mm->data_end - mm->data_start) > mm_limit(RLIMIT_DATA);
@@ -368,8 +358,8 @@ static int grow_brk(struct mm *mm, u64 from, u64 to)
 	struct vm_area area = { .mm = mm, .start = from, .end = to };
 
 	area.flags = VM_READ | VM_WRITE | VM_MAYWRITE | mm->default_flags;
-	if (to > USER_END || (above && to + (above->flags & VM_GROWSDOWN ? STACK_GUARD_GAP : 0) >
-					       above->start))
+	if (to > USER_END ||
+	    (above && to + (above->flags & VM_GROWSDOWN ? STACK_GUARD_GAP : 0) > above->start))
 		return -ENOMEM;
 	if (mm->nr_areas >= MAX_AREAS || may_expand(mm, area.flags, to - from) ||
 	    (area.flags & VM_LOCKED && over_lock_limit(mm, to - from)))
@@ -404,15 +394,4 @@ long sys_brk(u64 brk)
 	result = (long)mm->brk;
 	mutex_unlock(&mm->mmap_lock);
 	return result;
-}
-
-/* ---- for exec ---------------------------------------------------------------------------------------------- */
-
-int vm_map_stack(struct mm *mm, bool executable)
-{
-	s64 start = vm_mmap(mm, mm->stack_top - INITIAL_STACK, INITIAL_STACK,
-			    PROT_READ | PROT_WRITE | (executable ? PROT_EXEC : 0),
-			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_GROWSDOWN, NULL, 0);
-
-	return start < 0 ? (int)start : 0;
 }

@@ -139,8 +139,8 @@ pte_t *next_leaf_table(pte_t *pml4, u64 *address, u64 end)
 pte_t *next_used_entry(pte_t *entry, const pte_t *end)
 {
 	while (entry < end && !*entry) {
-		if ((u64)entry % 64 == 0 && !(entry[1] | entry[2] | entry[3] | entry[4] |
-					      entry[5] | entry[6] | entry[7]))
+		if ((u64)entry % 64 == 0 &&
+		    !(entry[1] | entry[2] | entry[3] | entry[4] | entry[5] | entry[6] | entry[7]))
 			entry += 8;
 		else
 			entry++;
@@ -374,33 +374,46 @@ int move_range(struct mm *mm, u64 from, u64 to, u64 size)
 
 /* ---- fork -------------------------------------------------------------------------------------------- */
 
-/* Both may read a private page, and the first that writes gets a copy. The parent's TLB is flushed when all is
- * done: mm_clone(). */
-static void copy_leaf(struct mm *new, pte_t *from, pte_t *to, u64 number, bool private)
+struct fork_copy {
+	struct mm *new;
+	bool private;
+	u32 *nr_protected;
+};
+
+/* Both may read a private page, and the first that writes gets a copy. */
+static pte_t write_protect(pte_t *entry, u64 address, u32 *nr_protected)
+{
+	WRITE_ONCE(*entry, *entry & ~PTE_WRITE);
+	if (++*nr_protected <= FLUSH_ALL_PAGES)
+		invlpg((void *)address);
+	return *entry;
+}
+
+static void copy_leaf(const struct fork_copy *copy, u64 address, pte_t *from, pte_t *to, u64 number)
 {
 	u32 copied = 0, files = 0;
 
 	for (pte_t *entry = next_used_entry(from, from + number); entry < from + number;
 	     entry = next_used_entry(entry + 1, from + number)) {
+		u64 index = (u64)(entry - from);
 		pte_t value = *entry;
 
-		if (private && value & PTE_WRITE) {
-			value &= ~PTE_WRITE;
-			WRITE_ONCE(*entry, value);
-		}
+		if (copy->private && value & PTE_WRITE)
+			value = write_protect(entry, address + index * PAGE_SIZE,
+					      copy->nr_protected);
 		get_page(page_of(value));
-		to[entry - from] = value;
+		to[index] = value;
 		copied++;
 		files += !(value & PTE_ANON);
 	}
 	*entries_used(to) += (u16)copied;
-	new->usage.rss += copied;
-	new->usage.rss_file += files;
+	copy->new->usage.rss += copied;
+	copy->new->usage.rss_file += files;
 }
 
-int copy_range(struct mm *new, struct vm_area *area)
+int copy_range(struct mm *new, struct vm_area *area, u32 *nr_protected)
 {
-	bool private = !(area->flags & VM_SHARED);
+	struct fork_copy copy = { new, !(area->flags & VM_SHARED), nr_protected };
 	u64 at = area->start, stop, number;
 	pte_t *table;
 
@@ -414,7 +427,7 @@ int copy_range(struct mm *new, struct vm_area *area)
 		to = user_entry_create(new, at);
 		if (!to)
 			return -ENOMEM;
-		copy_leaf(new, from, to, number, private);
+		copy_leaf(&copy, at, from, to, number);
 	}
 	return 0;
 }

@@ -289,7 +289,7 @@ static int commit(struct exec *exec)
 	exec->mm = NULL;
 	files_close_on_exec(current->files);
 	signals_on_exec(current);
-	posix_timers_exit(current_process);
+	posix_timers_delete_all(current_process);
 	current->clear_child_tid = NULL;
 	current->set_child_tid = NULL;
 	current->robust_list = NULL;

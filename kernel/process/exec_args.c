@@ -17,6 +17,7 @@
 #include <kernel/mm/vmalloc.h>
 #include <kernel/process.h>
 #include <kernel/process/exec_args.h>
+#include <kernel/process/rusage.h>
 #include <kernel/random.h>
 
 #define MAX_STRING (128 * KiB) /* one argument */
@@ -30,7 +31,6 @@ enum {
 	AT_RANDOM = 25, AT_HWCAP2, AT_EXECFN = 31, AT_MINSIGSTKSZ = 51,
 };
 #define AUXV_ENTRIES   20
-#define USER_HZ	       100
 #define PHDR_SIZE      56
 #define SIGFRAME_FIXED 1024 /* more than a signal frame needs beside the FPU state */
 

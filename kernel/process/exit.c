@@ -222,9 +222,10 @@ void kill_other_threads(struct process *process)
 	list_for_each_entry(task, &process->threads, thread_link) {
 		if (task == current)
 			continue;
+		task->signals.stop_pending = false;
+		task->signals.stopped = false;
 		task->signals.pending.set |= sigmask_of(SIGKILL);
-		task->signals.pending_flag = true;
-		wake_up_state(task, BIT(TASK_INTERRUPTIBLE) | BIT(TASK_STOPPED));
+		signal_wake_up(task, true);
 	}
 }
 

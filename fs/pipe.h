@@ -1,0 +1,16 @@
+/* Pipes and FIFOs. */
+#pragma once
+
+#include <fs/file.h>
+
+struct inode;
+
+/* Opens a FIFO: waits for the other side as POSIX has it. `file` has its flags and its dentry; ops and
+ * private_data are set here. Process context, no lock held. 0, -ENXIO, -ENOMEM, or -ERESTARTSYS. */
+int fifo_open(struct inode *inode, struct file *file);
+
+/* fcntl's F_GETPIPE_SZ and F_SETPIPE_SZ: bytes, or -errno (-EBADF: not a pipe). */
+long pipe_get_size(struct file *file);
+long pipe_set_size(struct file *file, u64 size);
+
+extern u32 pipe_max_size; /* /proc/sys/fs/pipe-max-size */

@@ -1,0 +1,190 @@
+/*
+ * sendfile and copy_file_range: from file to file, through a buffer of the kernel.
+ *
+ * What was read but could not be written is read again next time: the input's position follows
+ * what was written. Context: process; locks as in fs/read_write.c.
+ */
+#include <fs/read_write.h>
+#include <fs/syscalls_fd.h>
+#include <fs/vfs.h>
+#include <kernel/lib/errno.h>
+#include <kernel/mm/slab.h>
+
+#define COPY_BUFFER (16 * KiB)
+
+/* A position that a program may keep for itself: else it is the file's own. */
+struct place {
+	struct file *file;
+	loff_t __user *user;
+	loff_t pos;
+};
+
+static int place_begin(struct place *place, struct file *file, loff_t __user *user)
+{
+	*place = (struct place){ .file = file, .user = user, .pos = file->pos };
+	if (user && get_user(place->pos, user))
+		return -EFAULT;
+	return place->pos < 0 ? -EINVAL : 0;
+}
+
+static int place_end(const struct place *place)
+{
+	if (place->user)
+		return put_user(place->pos, place->user);
+	if (file_has_position(place->file)) {
+		mutex_lock(&place->file->pos_lock);
+		place->file->pos = place->pos;
+		mutex_unlock(&place->file->pos_lock);
+	}
+	return 0;
+}
+
+static bool is_regular(const struct file *file)
+{
+	return file->dentry && S_ISREG(file->dentry->inode->mode);
+}
+
+/* One bufferful. What was written, 0 at the end, or -errno. */
+static ssize_t copy_some(struct place *in, struct place *out, void *buffer, size_t size)
+{
+	loff_t read_to = in->pos;
+	ssize_t got = file_read_kernel(in->file, buffer, size, &read_to);
+	ssize_t done;
+
+	if (got <= 0)
+		return got;
+	done = file_write_kernel(out->file, buffer, got, &out->pos);
+	if (done > 0)
+		in->pos += done;
+	return done;
+}
+
+/* An error counts only if nothing was copied before it. */
+static ssize_t copy_all(struct place *in, struct place *out, size_t size)
+{
+	void *buffer = kmalloc(COPY_BUFFER, GFP_KERNEL);
+	size_t total = 0, want;
+	ssize_t done = 0;
+
+	if (!buffer)
+		return -ENOMEM;
+	while (total < size) {
+		want = min(size - total, (size_t)COPY_BUFFER);
+		done = copy_some(in, out, buffer, want);
+		if (done <= 0)
+			break;
+		total += done;
+		if ((size_t)done < want || signal_pending())
+			break;
+		cond_resched();
+	}
+	kfree(buffer);
+	return total ? (ssize_t)total : done;
+}
+
+static ssize_t send(struct file *out_file, struct file *in_file, loff_t __user *offset, size_t size)
+{
+	struct place in, out;
+	ssize_t done;
+	int error;
+
+	error = rw_allowed(in_file, RW_READ) ?: rw_allowed(out_file, RW_WRITE);
+	if (error)
+		return error;
+	if (!file_has_position(in_file))
+		return offset ? -ESPIPE : -EINVAL;
+	if ((ssize_t)size < 0 || (in_file->dentry && S_ISDIR(in_file->dentry->inode->mode)) ||
+	    (out_file->flags & O_APPEND))
+		return -EINVAL;
+	error = place_begin(&in, in_file, offset) ?: place_begin(&out, out_file, NULL);
+	if (error)
+		return error;
+	done = copy_all(&in, &out, min(size, MAX_RW_COUNT));
+	if (done <= 0)
+		return done;
+	return place_end(&out) ?: place_end(&in) ?: done;
+}
+
+long sys_sendfile(int out_number, int in_number, loff_t __user *offset, size_t size)
+{
+	struct fd in = fd_borrow(in_number), out = fd_borrow(out_number);
+	long result = -EBADF;
+
+	if (in.file && out.file)
+		result = send(out.file, in.file, offset, size);
+	fd_return(out);
+	fd_return(in);
+	return result;
+}
+
+/* ---- copy_file_range -------------------------------------------------------------------------------------- */
+
+static int check_range_files(const struct file *in, const struct file *out)
+{
+	const struct file *both[] = { in, out };
+
+	for (u32 i = 0; i < ARRAY_SIZE(both); i++)
+		if (both[i]->dentry && S_ISDIR(both[i]->dentry->inode->mode))
+			return -EISDIR;
+	if (!is_regular(in) || !is_regular(out))
+		return -EINVAL;
+	if (!file_readable(in) || !file_writable(out) || (out->flags & O_APPEND))
+		return -EBADF;
+	return 0;
+}
+
+static bool overlap(const struct place *in, const struct place *out, size_t size)
+{
+	return in->file->dentry->inode == out->file->dentry->inode &&
+	       in->pos < out->pos + (loff_t)size && out->pos < in->pos + (loff_t)size;
+}
+
+/* Not beyond the largest position, nor beyond the input's end: an overlap there would not be one. */
+static int limit_range(const struct place *in, const struct place *out, size_t *size)
+{
+	const struct inode *inode = in->file->dentry->inode;
+	loff_t end;
+
+	if (__builtin_add_overflow(in->pos, *size, &end) ||
+	    __builtin_add_overflow(out->pos, *size, &end))
+		return -EOVERFLOW;
+	*size = in->pos < inode->size ? min(*size, (size_t)(inode->size - in->pos)) : 0;
+	return overlap(in, out, *size) ? -EINVAL : 0;
+}
+
+static ssize_t copy_range(struct file *in_file, loff_t __user *in_offset, struct file *out_file,
+			  loff_t __user *out_offset, size_t size)
+{
+	struct place in, out;
+	ssize_t done;
+	int error;
+
+	if (place_begin(&in, in_file, in_offset) == -EFAULT ||
+	    place_begin(&out, out_file, out_offset) == -EFAULT)
+		return -EFAULT;
+	error = check_range_files(in_file, out_file);
+	if (!error && (in.pos < 0 || out.pos < 0))
+		error = in.pos + (loff_t)size < 0 ? -EINVAL : -EOVERFLOW;
+	if (!error)
+		error = limit_range(&in, &out, &size);
+	if (error)
+		return error;
+	done = copy_all(&in, &out, min(size, MAX_RW_COUNT));
+	if (done <= 0)
+		return done;
+	return place_end(&out) ?: place_end(&in) ?: done;
+}
+
+long sys_copy_file_range(int in_number, loff_t __user *in_offset, int out_number,
+			 loff_t __user *out_offset, size_t size, u32 flags)
+{
+	struct fd in = fd_borrow(in_number), out = fd_borrow(out_number);
+	long result = -EBADF;
+
+	if (in.file && out.file)
+		result = flags ? -EINVAL :
+				 copy_range(in.file, in_offset, out.file, out_offset, size);
+	fd_return(out);
+	fd_return(in);
+	return result;
+}

@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: MIT
+#
+# The programs that compare Pollux with Linux: each tests/sys/*.c is one, run.c starts the others.
+# All of them are in one initramfs.
+#
+# Included by the root Makefile after user/user.mk, which defines MUSL_GCC.
+
+SYS	:= $(O)/sys
+SYS_PROGRAMS := $(patsubst tests/sys/%.c,$(SYS)/%,$(sort $(wildcard tests/sys/*.c)))
+
+$(SYS)/%: tests/sys/%.c tests/sys/sys.mk user/user.mk | setup
+	$(call say,MUSL,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(MUSL_GCC) -pthread -MMD -MP -MF $@.d -o $@ $<
+
+-include $(SYS_PROGRAMS:=.d)
+
+$(SYS)/initramfs.cpio: $(SYS_PROGRAMS) tests/sys/sys.mk tools/mkinitramfs
+	$(call say,CPIO,$@)
+	$(Q)tools/mkinitramfs $@ '->/tests/run=/init' \
+		$(foreach program,$(SYS_PROGRAMS),$(program)=/tests/$(notdir $(program)))
+
+.PHONY: sys-build
+sys-build: $(SYS)/initramfs.cpio

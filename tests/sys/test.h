@@ -1,0 +1,65 @@
+/*
+ * What the programs of tests/sys are made of. Each prints what the kernel under it does; the same binary
+ * runs on Linux and on Pollux, and the two must print the same. So nothing is asserted here, and
+ * nothing is printed that differs between two runs: no process ids, times or addresses.
+ *
+ *	TEST(append)
+ *	{
+ *		int fd = MUST(open("a", O_CREAT | O_WRONLY | O_APPEND, 0644));
+ *
+ *		SHOW(write(fd, "xyz", 3));	prints "write(fd, "xyz", 3) = 3"
+ *		SHOW(read(fd, buf, 1));		prints "read(fd, buf, 1) = -1 EBADF"
+ *		say("%d bytes", n);
+ *	}
+ *
+ * Each test runs in a process of its own, in an empty directory, as root; how it ends is printed too.
+ */
+#pragma once
+
+#include <tests/sys/show.h>
+
+struct test {
+	const char *name;
+	void (*run)(void);
+};
+
+#define MAX_TESTS 64
+static struct test tests[MAX_TESTS];
+static int nr_tests;
+
+#define TEST(ident)                                                                          \
+	static void test_##ident(void);                                                      \
+	static __attribute__((constructor)) void add_##ident(void)                           \
+	{                                                                                    \
+		tests[nr_tests++] = (struct test){ #ident, test_##ident };                   \
+	}                                                                                    \
+	static void test_##ident(void)
+
+static void run_test(const struct test *test)
+{
+	pid_t pid;
+
+	say("== %s", test->name);
+	mkdir(test->name, 0777);
+	pid = MUST(fork());
+	if (pid == 0) {
+		MUST(chdir(test->name));
+		test->run();
+		_exit(0);
+	}
+	reap("--", pid);
+}
+
+/* All of the tests, or those that are named. */
+int main(int argc, char **argv)
+{
+	for (int i = 0; i < nr_tests; i++) {
+		bool wanted = argc < 2;
+
+		for (int arg = 1; arg < argc; arg++)
+			wanted |= !strcmp(argv[arg], tests[i].name);
+		if (wanted)
+			run_test(&tests[i]);
+	}
+	return 0;
+}
