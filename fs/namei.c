@@ -12,6 +12,8 @@
 #include <kernel/mm/slab.h>
 #include <kernel/panic.h>
 
+static struct kmem_cache *path_cache; /* PATH_MAX bytes each */
+
 /* The walk is there now; takes over the reference. */
 static void move_to(struct walk *walk, struct dentry *dentry)
 {
@@ -82,7 +84,7 @@ static void pop_link(struct walk *walk)
 
 	walk->rest = link->rest;
 	dentry_put(link->dentry);
-	kfree(link->text);
+	link_text_free(link->text);
 }
 
 void walk_end(struct walk *walk)
@@ -197,24 +199,28 @@ static int follow_magic(struct walk *walk, struct inode *inode)
 	return 0;
 }
 
-/* The link's text: the inode's own, or in a buffer of its own, *buffer. ERR_PTR. */
-static const char *link_text(struct inode *inode, char **buffer)
+const char *link_text(struct inode *inode, char **buffer)
 {
 	ssize_t length;
 
 	*buffer = NULL;
 	if (inode->target)
 		return inode->target;
-	*buffer = kmalloc(PATH_MAX, GFP_KERNEL);
+	*buffer = kmem_cache_alloc(path_cache, GFP_KERNEL);
 	if (!*buffer)
 		return ERR_PTR(-ENOMEM);
 	length = inode->ops->readlink ? inode->ops->readlink(inode, *buffer, PATH_MAX - 1) : -EINVAL;
 	if (length < 0) {
-		kfree(*buffer);
+		path_free(*buffer);
 		return ERR_PTR(length);
 	}
 	(*buffer)[length] = 0;
 	return *buffer;
+}
+
+void link_text_free(char *buffer)
+{
+	path_free(buffer);
 }
 
 /* A link that begins with a slash begins at the root. */
@@ -405,8 +411,6 @@ struct dentry *path_walk(int dirfd, const char *path, u32 flags)
 }
 
 /* ---- paths from programs ----------------------------------------------------------------------------- */
-
-static struct kmem_cache *path_cache;
 
 char *path_from_user(const char __user *user, bool empty_ok)
 {

@@ -58,3 +58,7 @@ struct dentry *lookup_child(struct dentry *dir, const char *name, size_t length)
 
 /* All of it. Nothing is to be ended if it fails. */
 int walk_path(struct walk *walk, int dirfd, const char *path, u32 flags, u32 resolve);
+
+/* A symlink's text: the inode's own, or in *buffer, for link_text_free(). ERR_PTR. */
+const char *link_text(struct inode *inode, char **buffer);
+void link_text_free(char *buffer);

@@ -67,22 +67,38 @@ static struct super *super_alloc(const struct fs_type *type, const char *source,
 	return super;
 }
 
+/* Its first dentry, whose reference is the file system's own. */
+static int make_root(struct super *super, char *options)
+{
+	struct inode *inode = super->type->mount(super, options);
+
+	if (IS_ERR(inode))
+		return PTR_ERR(inode);
+	super->root = dentry_create(super, NULL, inode, "", 0);
+	if (!super->root)
+		return -ENOMEM;
+	super->root->linked = true;
+	super->users = 0;
+	return 0;
+}
+
 struct super *super_create(const struct fs_type *type, const char *source, u32 flags, char *options)
 {
 	struct super *super = super_alloc(type, source, flags);
-	struct inode *inode;
+	int error;
 
 	if (!super)
 		return ERR_PTR(-ENOMEM);
-	inode = type->mount(super, options);
-	if (!IS_ERR(inode))
-		super->root = dentry_create(super, NULL, inode, "", 0);
-	if (IS_ERR(inode) || !super->root) {
+	error = make_root(super, options);
+	if (error) {
 		super_put(super);
-		return IS_ERR(inode) ? (void *)inode : ERR_PTR(-ENOMEM);
+		return ERR_PTR(error);
 	}
-	super->root->linked = true;
-	super->users = 0; /* the root's reference is the file system's own */
+	error = type->fill ? type->fill(super) : 0;
+	if (error) {
+		super_end(super);
+		return ERR_PTR(error);
+	}
 	return super;
 }
 

@@ -9,7 +9,6 @@
 #include <kernel/lib/string.h>
 #include <kernel/mm/slab.h>
 
-#define TMPFS_MAGIC	  0x01021994
 #define EMPTY_DIR_SIZE	  40 /* as Linux counts: 20 for each entry, "." and ".." too */
 #define DEFAULT_ROOT_MODE 01777
 

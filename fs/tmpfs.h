@@ -3,6 +3,8 @@
 
 #include <fs/inode.h>
 
+#define TMPFS_MAGIC 0x01021994
+
 extern const struct file_ops tmpfs_file_ops;
 extern struct fs_type tmpfs_type;
 
@@ -25,3 +27,7 @@ void tmpfs_remove_pages(struct inode *inode, u64 from, u64 to);
 /* One more of something that has a limit (0: none). 0 or -ENOSPC. */
 int tmpfs_charge(u64 *used, u64 limit);
 void tmpfs_uncharge(u64 *used);
+
+#define FALLOC_KEEP_SIZE  1
+#define FALLOC_PUNCH_HOLE 2
+int tmpfs_fallocate(struct inode *inode, int mode, loff_t offset, loff_t length);

@@ -239,6 +239,8 @@ struct fs_type {
 	u64 magic;  /* what statfs() calls it */
 	/* The root inode of a new instance, or ERR_PTR. `options` may be changed; "" if none. */
 	struct inode *(*mount)(struct super *super, char *options);
+	/* What it begins with, in super->root. 0 or -errno. NULL: nothing. */
+	int (*fill)(struct super *super);
 	int (*remount)(struct super *super, char *options); /* NULL: options are ignored */
 	void (*show_options)(struct super *super, struct seq_buf *out); /* ",size=..."; may be NULL */
 	struct list_head link;

@@ -5,6 +5,9 @@
 #include <drivers/keyboard.h>
 #include <drivers/uart.h>
 #include <drivers/vga.h>
+#include <fs/file.h>
+#include <fs/mmap.h>
+#include <fs/vfs.h>
 #include <kernel/bench.h>
 #include <kernel/boot_info.h>
 #include <kernel/cmdline.h>
@@ -18,7 +21,6 @@
 #include <kernel/cpu/smp.h>
 #include <kernel/cpu/trap.h>
 #include <kernel/cpu/tsc.h>
-#include <kernel/initramfs.h>
 #include <kernel/irq.h>
 #include <kernel/ksoftirqd.h>
 #include <kernel/ksyms.h>
@@ -29,8 +31,13 @@
 #include <kernel/monitor.h>
 #include <kernel/panic.h>
 #include <kernel/printk.h>
+#include <kernel/process/fork.h>
+#include <kernel/process/futex.h>
+#include <kernel/process/init.h>
+#include <kernel/random.h>
 #include <kernel/sched.h>
 #include <kernel/selftest.h>
+#include <kernel/signal.h>
 #include <kernel/timer.h>
 #include <kernel/user_mode.h>
 
@@ -61,6 +68,17 @@ static bool parse_selftest(const char *value)
 }
 BOOT_OPTION(selftest, "selftest", "run the kernel's self-tests (all, or a,b,...) and end",
 	    parse_selftest);
+
+/* What a boot loader's menu for Linux says, and what it means there is always so here. */
+static bool accept(const char *value)
+{
+	return true;
+}
+BOOT_OPTION(init, "init", "the first program (default: /init, /sbin/init, /bin/init, /bin/sh)", accept);
+BOOT_OPTION(rdinit, "rdinit", "the same as init=", accept);
+BOOT_OPTION(root, "root", "accepted: the root is always the initramfs", accept);
+BOOT_OPTION(rw, "rw", "accepted: the root is always writable", accept);
+BOOT_OPTION(ro, "ro", "accepted, and ignored: the root is always writable", accept);
 
 static void say_hello(void)
 {
@@ -118,13 +136,45 @@ static void run_selftests(void)
 	machine_poweroff(failed ? EXIT_FAILED : EXIT_OK);
 }
 
+void tty_init(void) __attribute__((weak));
+void proc_init(void) __attribute__((weak));
+
+/* What only exists for programs: the tree of names, processes, signals. */
+static void start_user_side(void)
+{
+	random_init();
+	files_init();
+	vfs_init();
+	vm_init();
+	mmap_init();
+	processes_init();
+	futex_init();
+	signal_traps_init();
+	if (tty_init)
+		tty_init();
+	if (proc_init)
+		proc_init();
+}
+
+static void start_init(void)
+{
+	run_init(&(struct init_command){
+		.path = cmdline_get("init") ?: cmdline_get("rdinit"),
+		.argv = cmdline_init.argv,
+		.envp = cmdline_init.envp,
+	});
+}
+
 static void first_thread(void *arg)
 {
+	int error;
+
 	smp_start_cpus(max_cpus, secondary_cpu);
 	pr_info("cpus: %u online\n", nr_cpus);
 	ksoftirqd_init();
 	start_consoles();
-	initramfs_init();
+	start_user_side();
+	error = initramfs_unpack();
 	pr_info("boot: ready in %llu us\n", clock_ns() / NSEC_PER_USEC);
 	fault_inject_arm();
 	if (selftest_wanted)
@@ -133,6 +183,8 @@ static void first_thread(void *arg)
 		bench_run();
 		machine_poweroff(EXIT_OK);
 	}
+	if (!error)
+		start_init();
 	monitor_run();
 }
 
@@ -153,7 +205,6 @@ void kernel_main(u32 magic, u32 info)
 	mm_init();
 	vga_init();
 	tasks_init();
-	vm_init();
 	user_mode_init();
 	start_interrupts();
 	sched_init_cpu();

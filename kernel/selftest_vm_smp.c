@@ -13,7 +13,7 @@
 
 #define BASE   0x10000000UL
 #define PAGES  8
-#define ROUNDS 300
+#define ROUNDS 40
 
 static struct {
 	struct mm *mm;

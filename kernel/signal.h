@@ -167,6 +167,11 @@ void recalc_sigpending(struct task *task);
  * `fatal`: out of any sleep. sighand->lock held. */
 void signal_wake_up(struct task *task, bool fatal);
 
+/* Take one of the signals of `set` off the queues of the current thread and process, without delivering it; 0: there
+ * is none. Is there one? */
+int take_signal(sigset_t set, struct siginfo *info);
+bool signals_queued(sigset_t set);
+
 /* On the way back to user mode, with signal_pending(): run handlers, stop, or exit; restart or
  * interrupt the system call that was left. Interrupts on. */
 void deliver_signals(struct trap_frame *frame);

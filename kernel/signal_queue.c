@@ -137,3 +137,21 @@ int dequeue_signal(sigset_t blocked, struct siginfo *info)
 	current->signals.stop_dequeued |= (sigmask_of(sig) & SIGNALS_STOP) != 0;
 	return sig;
 }
+
+int take_signal(sigset_t set, struct siginfo *info)
+{
+	int sig;
+
+	spin_lock_bh(&current->sighand->lock);
+	sig = dequeue_signal(~set, info);
+	recalc_sigpending(current);
+	spin_unlock_bh(&current->sighand->lock);
+	return sig;
+}
+
+bool signals_queued(sigset_t set)
+{
+	return (READ_ONCE(current->signals.pending.set) |
+		READ_ONCE(current_process->shared_pending.set)) &
+	       set;
+}

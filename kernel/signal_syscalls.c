@@ -120,23 +120,12 @@ long sys_pause(void)
 
 /* ---- sigtimedwait -------------------------------------------------------------------------------------------- */
 
-static int take_awaited(sigset_t set, struct siginfo *info)
-{
-	int sig;
-
-	spin_lock_bh(&current->sighand->lock);
-	sig = dequeue_signal(~set, info);
-	recalc_sigpending(current);
-	spin_unlock_bh(&current->sighand->lock);
-	return sig;
-}
-
 /* Sleep with the awaited signals open, so that they wake; but nobody delivers them. `deadline` 0: only look. */
 static int wait_for_signals(sigset_t set, struct siginfo *info, u64 deadline)
 {
 	struct task_signals *signals = &current->signals;
 	sigset_t blocked = signals->blocked;
-	int sig = take_awaited(set, info);
+	int sig = take_signal(set, info);
 
 	if (sig || !deadline)
 		return sig ?: -EAGAIN;
@@ -148,7 +137,7 @@ static int wait_for_signals(sigset_t set, struct siginfo *info, u64 deadline)
 	set_current_state(TASK_RUNNING);
 	set_blocked(blocked);
 	signals->awaited = 0;
-	sig = take_awaited(set, info);
+	sig = take_signal(set, info);
 	if (sig)
 		return sig;
 	return signal_pending() || clock_ns() < deadline ? -EINTR : -EAGAIN;

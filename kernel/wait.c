@@ -97,12 +97,6 @@ void finish_wait(struct wait_queue *wq, struct wait_entry *entry)
 	spin_unlock_bh(&wq->lock);
 }
 
-/* Nobody has signals yet: kernel threads are woken by what they wait for. */
-bool signal_pending(void)
-{
-	return false;
-}
-
 void complete(struct completion *completion)
 {
 	spin_lock_bh(&completion->wq.lock);

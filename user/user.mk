@@ -9,7 +9,7 @@ INITRD	?= $(O)/initramfs.cpio
 USER_PROGRAMS := $(patsubst user/%.c,$(O)/user/%,$(wildcard user/*.c))
 
 # The kernel's headers, which musl leaves to the system, come after its own.
-MUSL_GCC := musl-gcc -std=gnu11 -O2 -g -static -I. -Wall -Wextra -Wno-unused-parameter \
+MUSL_GCC := musl-gcc -std=gnu11 -O2 -g -static -D_GNU_SOURCE -I. -Wall -Wextra -Wno-unused-parameter \
 	   $(if $(filter true,$(CI)),-Werror) \
 	   -idirafter /usr/include -idirafter /usr/include/x86_64-linux-gnu
 

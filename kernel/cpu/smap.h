@@ -6,11 +6,12 @@
  */
 #pragma once
 
-#define SMAP_SITE(opcode)             \
-	771 :.byte 0x0f, 0x1f, 0x00;  \
-	.pushsection.smap_sites, "a"; \
-	.quad 771b, opcode;           \
-	.popsection;
+/* This is assembly. */
+/* clang-format off */
+#define SMAP_SITE(opcode)                                                       \
+	771: .byte 0x0f, 0x1f, 0x00;                                            \
+	.pushsection .smap_sites, "a"; .quad 771b, opcode; .popsection;
+/* clang-format on */
 
 #define STAC SMAP_SITE(0xcb010f) /* 0f 01 cb, as a little-endian number */
 #define CLAC SMAP_SITE(0xca010f)

@@ -60,10 +60,13 @@ void bitmap_clear(u64 *map, size_t from, size_t count)
 	}
 }
 
-/* Sums of 2, 4, then 8 bits side by side; the product adds the bytes up in its highest one. */
+/* Sums of 2, 4, then 8 bits side by side; the product adds the bytes up in its highest one. The empty asm
+ * keeps compilers from recognising what this is and calling libgcc for it, which is not here. */
 static size_t word_weight(u64 word)
 {
+	__asm__("" : "+r"(word));
 	word -= (word >> 1) & 0x5555555555555555;
+	__asm__("" : "+r"(word));
 	word = (word & 0x3333333333333333) + ((word >> 2) & 0x3333333333333333);
 	word = (word + (word >> 4)) & 0x0f0f0f0f0f0f0f0f;
 	return (word * 0x0101010101010101) >> 56;

@@ -57,15 +57,20 @@ static inline size_t __must_check clear_user(void __user *to, size_t size)
 }
 
 /* One access to user memory by `instruction`; on a fault `error` becomes -EFAULT. */
-#define USER_ACCESS(instruction)                                                             \
-	SMAP_TEXT(STAC)                                                                      \
-	"\n1:\t" instruction "\n2:\t" SMAP_TEXT(CLAC) "\n"                                   \
-						      ".pushsection .text.fixup, \"ax\"\n"   \
-						      "3:\tmovl $-14, %k[error]\n\tjmp 2b\n" \
-						      ".popsection\n"                        \
-						      ".pushsection .ex_table, \"a\"\n\t"    \
-						      ".quad 1b, 2b, 3b\n"                   \
-						      ".popsection"
+/* This is assembly. */
+/* clang-format off */
+#define USER_ACCESS(instruction)                     \
+	SMAP_TEXT(STAC) "\n"                         \
+	"1:\t" instruction "\n"                      \
+	"2:\t" SMAP_TEXT(CLAC) "\n\t"                \
+	".pushsection .text.fixup, \"ax\"\n"         \
+	"3:\tmovl $-14, %k[error]\n\t"               \
+	"jmp 2b\n\t"                                 \
+	".popsection\n\t"                            \
+	".pushsection .ex_table, \"a\"\n\t"          \
+	".quad 1b, 2b, 3b\n\t"                       \
+	".popsection"
+/* clang-format on */
 
 /* `size` is a constant. */
 static __always_inline int __must_check user_load(u64 *value, u64 address, size_t size)

@@ -129,25 +129,32 @@ static int apply_event(struct posix_timer *timer, const struct sigevent *event)
 	return 0;
 }
 
-/* The list is in the order of the numbers. As many as signals may be queued, since each may queue one. */
-static int enlist(struct posix_timer *timer)
+/* The list is in the order of the numbers. As many as signals may be queued, since each may queue one. The number;
+ * or -EAGAIN. From here on other threads can find it, and delete it. */
+static int enlist(struct posix_timer *timer, bool value_is_id)
 {
 	struct process *process = current_process;
+	struct siginfo *info = &timer->signal.info;
 	struct posix_timer *other;
+	int id = 0;
 	u64 count = 0;
-	int error = 0;
 
 	spin_lock_bh(&process->lock);
 	list_for_each_entry(other, &process->posix_timers, link) {
-		timer->id = other->id + 1;
+		id = other->id + 1;
 		count++;
 	}
-	if (count >= process->rlimits[RLIMIT_SIGPENDING].cur)
-		error = -EAGAIN;
-	else
+	if (count >= process->rlimits[RLIMIT_SIGPENDING].cur || id < 0) {
+		id = -EAGAIN;
+	} else {
+		timer->id = id;
+		info->timer.timerid = id;
+		if (value_is_id)
+			info->timer.value = id;
 		list_add_tail(&timer->link, &process->posix_timers);
+	}
 	spin_unlock_bh(&process->lock);
-	return error;
+	return id;
 }
 
 static int check_clock(int clock)
@@ -160,47 +167,42 @@ static int check_clock(int clock)
 		       -EINVAL;
 }
 
-static struct posix_timer *make(int clock, const struct sigevent *event)
+/* The number, or -errno. */
+static int make(int clock, const struct sigevent *event, bool value_is_id)
 {
 	struct posix_timer *timer = kzalloc(sizeof(*timer), GFP_KERNEL);
-	int error;
+	int result;
 
 	if (!timer)
-		return ERR_PTR(-EAGAIN);
+		return -EAGAIN;
 	timer->process = current_process;
 	timer->refcount = 1;
 	timer->signal.owned = true;
 	INIT_LIST_HEAD(&timer->signal.link);
 	interval_timer_init(&timer->timer, clock);
 	timer->timer.expired = timer_expired;
-	error = apply_event(timer, event);
-	if (!error)
-		error = enlist(timer);
-	if (error) {
+	result = apply_event(timer, event);
+	if (!result)
+		result = enlist(timer, value_is_id);
+	if (result < 0)
 		destroy(timer);
-		return ERR_PTR(error);
-	}
-	return timer;
+	return result;
 }
 
-long sys_timer_create(int clock, const struct sigevent __user *user_event, int __user *id)
+long sys_timer_create(int clock, const struct sigevent __user *user_event, int __user *user_id)
 {
 	struct sigevent event = { .signo = SIGALRM, .notify = SIGEV_SIGNAL };
-	struct posix_timer *timer;
-	int error = check_clock(clock);
+	int error = check_clock(clock), id;
 
 	if (user_event && copy_from_user(&event, user_event, sizeof(event)))
 		return -EFAULT;
 	if (error)
 		return error;
-	timer = make(clock, &event);
-	if (IS_ERR(timer))
-		return PTR_ERR(timer);
-	timer->signal.info.timer.timerid = timer->id;
-	if (!user_event)
-		timer->signal.info.timer.value = timer->id;
-	if (put_user(timer->id, id)) {
-		sys_timer_delete(timer->id);
+	id = make(clock, &event, !user_event);
+	if (id < 0)
+		return id;
+	if (put_user(id, user_id)) {
+		sys_timer_delete(id);
 		return -EFAULT;
 	}
 	return 0;

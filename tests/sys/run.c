@@ -1,5 +1,5 @@
 /*
- * Starts the test programs: run [--poweroff] [--repeat=N] PROGRAM[,ARGUMENT...]...
+ * Starts the test programs: run [--poweroff] [--repeat=N] PROGRAM[,ARGUMENT...][:PROGRAM...]
  * Process 1 of its machine or pid namespace: under Pollux the kernel starts it, on the host's Linux
  * tests/lib/host_linux.py does, in namespaces of its own with the same files as root.
  *
@@ -166,6 +166,7 @@ static void prepare(void)
 int main(int argc, char **argv)
 {
 	bool poweroff = false;
+	char *programs = "", *rest;
 	int repeat = 1;
 
 	prepare();
@@ -175,8 +176,11 @@ int main(int argc, char **argv)
 		else if (!strncmp(argv[i], "--repeat=", 9))
 			repeat = atoi(argv[i] + 9);
 		else
-			for (int round = 0; round < repeat; round++)
-				run_program(argv[i]);
+			programs = argv[i];
+	}
+	for (char *name = strtok_r(programs, ":", &rest); name; name = strtok_r(NULL, ":", &rest)) {
+		for (int round = 0; round < repeat; round++)
+			run_program(name);
 	}
 	say("@@ done");
 	if (poweroff)

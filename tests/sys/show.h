@@ -4,7 +4,6 @@
  */
 #pragma once
 
-#define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

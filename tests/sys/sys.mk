@@ -6,12 +6,15 @@
 # Included by the root Makefile after user/user.mk, which defines MUSL_GCC.
 
 SYS	:= $(O)/sys
+# They give NULL and ignore results on purpose.
+SYS_WARN := -Wno-nonnull -Wno-unused-result -Wno-stringop-overflow -Wno-stringop-overread -Wno-array-bounds
+
 SYS_PROGRAMS := $(patsubst tests/sys/%.c,$(SYS)/%,$(sort $(wildcard tests/sys/*.c)))
 
 $(SYS)/%: tests/sys/%.c tests/sys/sys.mk user/user.mk | setup
 	$(call say,MUSL,$<)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(MUSL_GCC) -pthread -MMD -MP -MF $@.d -o $@ $<
+	$(Q)$(MUSL_GCC) $(SYS_WARN) -pthread -MMD -MP -MF $@.d -o $@ $<
 
 -include $(SYS_PROGRAMS:=.d)
 

@@ -24,12 +24,18 @@ def all_names():
 
 
 def runner_words(names):
-    """What tests/sys/run.c is to be told to run: PROGRAM,TEST,TEST..."""
+    """What tests/sys/run.c is to be told to run: PROGRAM,TEST,TEST:PROGRAM,TEST...
+    No tests for a whole program, for a kernel's command line is short."""
     programs = {}
-    for name in names:
-        program, test = name.removeprefix("sys/").split("::")
-        programs.setdefault(program, []).append(test)
-    return tuple(",".join([program, *tests]) for program, tests in programs.items())
+    for name in all_names():
+        programs.setdefault(name.removeprefix("sys/").split("::")[0], []).append(name)
+    words = []
+    for program, tests in programs.items():
+        picked = [name for name in tests if name in names]
+        arguments = [name.split("::")[1] for name in picked] if picked != tests else []
+        if picked:
+            words.append(",".join([program, *arguments]))
+    return ":".join(words)
 
 
 def parse(output):
@@ -44,12 +50,12 @@ def parse(output):
 
 @functools.lru_cache
 def on_linux(words):
-    return parse(host_linux.run(INITRAMFS, "/tests/run", *words))
+    return parse(host_linux.run(INITRAMFS, "/tests/run", words))
 
 
 def run_on_pollux(boot, words, **options):
     """The guest's console, without the kernel's own messages."""
-    guest = boot(initrd=INITRAMFS, append=f"-- --poweroff {' '.join(words)}", mem="512M", **options)
+    guest = boot(initrd=INITRAMFS, append=f"-- --poweroff {words}", mem="512M", **options)
     status = guest.wait_exit(timeout=900)
     assert status == qemu.EXIT_SUCCESS
     return KERNEL_MESSAGE.sub("", guest.log().replace("\r\n", "\n"))

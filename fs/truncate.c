@@ -1,0 +1,115 @@
+/* Setting a file's size, and making or freeing room in it. */
+#include <fs/attributes.h>
+#include <fs/syscalls_path.h>
+#include <fs/tmpfs.h>
+#include <kernel/process.h>
+
+int inode_set_size(struct inode *inode, loff_t size, bool touch)
+{
+	loff_t old;
+	int error;
+
+	if (!inode->ops->truncate)
+		return 0; /* one of procfs: it has no size of its own */
+	mutex_lock(&inode->writing);
+	old = inode->size;
+	if (size > old && (u64)size > file_size_limit()) {
+		send_signal_task(current, SIGXFSZ, NULL);
+		error = -EFBIG;
+	} else {
+		inode_drop_privileges(inode);
+		error = inode->ops->truncate(inode, size);
+	}
+	if (!error && (touch || size != old))
+		inode_changed(inode, TIME_MTIME | TIME_CTIME);
+	mutex_unlock(&inode->writing);
+	return error;
+}
+
+static int truncate_inode(struct inode *inode, loff_t size)
+{
+	int error;
+
+	if (S_ISDIR(inode->mode))
+		return -EISDIR;
+	if (!S_ISREG(inode->mode))
+		return -EINVAL;
+	error = inode_permission(inode, MAY_WRITE);
+	if (!error)
+		error = inode_get_writer(inode);
+	if (error)
+		return error;
+	error = inode_set_size(inode, size, false);
+	inode_put_writer(inode);
+	return error;
+}
+
+long sys_truncate(const char __user *path, s64 size)
+{
+	struct dentry *dentry;
+	long error;
+
+	if (size < 0)
+		return -EINVAL;
+	dentry = user_walk(AT_FDCWD, path, WALK_FOLLOW);
+	if (IS_ERR(dentry))
+		return PTR_ERR(dentry);
+	error = truncate_inode(dentry->inode, size);
+	dentry_put(dentry);
+	return error;
+}
+
+long sys_ftruncate(int fd, s64 size)
+{
+	struct fd borrowed;
+	struct file *file;
+	long error = -EINVAL;
+
+	if (size < 0)
+		return -EINVAL;
+	borrowed = fd_borrow(fd);
+	file = borrowed.file;
+	if (!file)
+		return -EBADF;
+	if (file->dentry && S_ISREG(file->dentry->inode->mode) && file_writable(file))
+		error = inode_set_size(file->dentry->inode, size, true);
+	fd_return(borrowed);
+	return error;
+}
+
+static int check_fallocate(struct file *file, loff_t offset, loff_t length)
+{
+	u32 mode = file->dentry ? file->dentry->inode->mode : S_IFIFO;
+	loff_t end;
+
+	if (!file_writable(file))
+		return -EBADF;
+	if (S_ISFIFO(mode))
+		return -ESPIPE;
+	if (S_ISDIR(mode))
+		return -EISDIR;
+	if (!S_ISREG(mode))
+		return -ENODEV;
+	if (__builtin_add_overflow(offset, length, &end))
+		return -EFBIG;
+	return file->ops == &tmpfs_file_ops ? 0 : -EOPNOTSUPP;
+}
+
+long sys_fallocate(int fd, int mode, s64 offset, s64 length)
+{
+	struct fd borrowed = fd_borrow(fd);
+	long error;
+
+	if (!borrowed.file)
+		return -EBADF;
+	if (offset < 0 || length <= 0)
+		error = -EINVAL;
+	else if (mode != 0 && mode != FALLOC_KEEP_SIZE && mode != (FALLOC_KEEP_SIZE | FALLOC_PUNCH_HOLE))
+		error = -EOPNOTSUPP;
+	else
+		error = check_fallocate(borrowed.file, offset, length);
+	if (!error)
+		error = tmpfs_fallocate(borrowed.file->dentry->inode, mode, offset, length);
+	fd_return(borrowed);
+	return error;
+}
