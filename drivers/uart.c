@@ -247,6 +247,11 @@ void uart_init(void)
 	console_register(&uart_console);
 }
 
+const char *uart_name(void)
+{
+	return uart_console.name;
+}
+
 void uart_start_irq(void)
 {
 	u64 flags;

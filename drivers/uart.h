@@ -10,6 +10,9 @@ void uart_init(void);
 /* From now on interrupts feed the line, and what comes in is passed on. After irq_init(). */
 void uart_start_irq(void);
 
+/* Its name, "ttyS0" ... "ttyS3"; NULL: there is none. */
+const char *uart_name(void);
+
 /* Sends bytes as they are. Any context. */
 void uart_write(const char *text, size_t length);
 

@@ -17,8 +17,8 @@
 #include <kernel/spinlock.h>
 
 #define VGA_MEMORY 0xb8000
-#define COLUMNS	   80
-#define ROWS	   25
+#define COLUMNS	   VGA_COLUMNS
+#define ROWS	   VGA_ROWS
 #define ALL_ROWS   204 /* in 32 KiB of two bytes a cell */
 #define TAB_WIDTH  8
 

@@ -3,6 +3,9 @@
 
 #include <kernel/lib/types.h>
 
+#define VGA_COLUMNS 80
+#define VGA_ROWS    25
+
 /* Finds the screen and makes it a console. After mm_init(). */
 void vga_init(void);
 

@@ -16,6 +16,8 @@
 #define F_SETLKW	7
 #define F_SETOWN	8
 #define F_GETOWN	9
+#define F_SETOWN_EX	15
+#define F_GETOWN_EX	16
 #define F_OFD_GETLK	36
 #define F_OFD_SETLK	37
 #define F_OFD_SETLKW	38
@@ -24,6 +26,12 @@
 #define F_GETPIPE_SZ	1032
 
 #define FD_CLOEXEC 1U
+
+struct f_owner_ex {
+	s32 type; /* F_OWNER_* */
+	s32 pid;
+};
+enum { F_OWNER_TID, F_OWNER_PID, F_OWNER_PGRP };
 
 /* What F_SETFL can change. */
 #define SETFL_FLAGS (O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME)
@@ -88,11 +96,9 @@ static bool owner_exists(int owner)
 	return found;
 }
 
-static long setown(int fd, struct file *file, u64 arg)
+static long set_owner(struct file *file, int owner)
 {
-	int owner = (int)arg;
-
-	if (owner == (int)BIT(31))
+	if (owner == INT32_MIN)
 		return -EINVAL;
 	if (owner && !owner_exists(owner))
 		return -ESRCH;
@@ -100,9 +106,35 @@ static long setown(int fd, struct file *file, u64 arg)
 	return 0;
 }
 
+static long setown(int fd, struct file *file, u64 arg)
+{
+	return set_owner(file, (int)arg);
+}
+
 static long getown(int fd, struct file *file, u64 arg)
 {
 	return READ_ONCE(file->owner);
+}
+
+static long setown_ex(int fd, struct file *file, u64 arg)
+{
+	struct f_owner_ex owner;
+
+	if (copy_from_user(&owner, (const void __user *)arg, sizeof(owner)))
+		return -EFAULT;
+	if (owner.type < F_OWNER_TID || owner.type > F_OWNER_PGRP || owner.pid < 0)
+		return -EINVAL;
+	return set_owner(file, owner.type == F_OWNER_PGRP ? -owner.pid : owner.pid);
+}
+
+static long getown_ex(int fd, struct file *file, u64 arg)
+{
+	s32 pid = READ_ONCE(file->owner);
+	struct f_owner_ex owner = { F_OWNER_PID, pid };
+
+	if (pid < 0)
+		owner = (struct f_owner_ex){ F_OWNER_PGRP, -pid };
+	return copy_to_user((void __user *)arg, &owner, sizeof(owner)) ? -EFAULT : 0;
 }
 
 /* Record locks are not there, and that is how one says so. */
@@ -136,6 +168,8 @@ static const struct {
 	{ F_SETLKW, false, no_locks },
 	{ F_SETOWN, false, setown },
 	{ F_GETOWN, false, getown },
+	{ F_SETOWN_EX, false, setown_ex },
+	{ F_GETOWN_EX, false, getown_ex },
 	{ F_OFD_GETLK, false, no_locks },
 	{ F_OFD_SETLK, false, no_locks },
 	{ F_OFD_SETLKW, false, no_locks },

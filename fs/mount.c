@@ -101,8 +101,7 @@ static void detach_tree(struct super *super)
 	}
 }
 
-/* `root`: the caller's reference, the only one that is allowed. */
-static int unmount(struct dentry *root, bool lazy)
+int mount_detach(struct dentry *root, bool lazy)
 {
 	struct super *super = root->super;
 	struct dentry *where = NULL;
@@ -139,7 +138,7 @@ long sys_umount2(const char __user *user_path, int flags)
 	else if (root != root->super->root || (flags & MNT_EXPIRE))
 		error = -EINVAL;
 	else
-		error = unmount(root, flags & MNT_DETACH);
+		error = mount_detach(root, flags & MNT_DETACH);
 	mutex_unlock(&rename_lock);
 	dentry_put(root);
 	return error;

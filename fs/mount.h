@@ -17,6 +17,10 @@ const struct fs_type *fs_type_find(const char *name);
 /* Put it on a directory: it keeps a reference to it. 0 or -errno. NULL: it becomes the root of all. */
 int mount_attach(struct super *super, struct dentry *where);
 
+/* Take it away: it ends with its last user. `root`: a reference of the caller's; without `lazy` the only one that
+ * is allowed (-EBUSY). rename_lock held. */
+int mount_detach(struct dentry *root, bool lazy);
+
 /* The top of what is mounted on a dentry, or the dentry itself; under names_lock. */
 static inline struct dentry *mounted_top(struct dentry *dentry)
 {

@@ -23,6 +23,8 @@ int rw_allowed(const struct file *file, enum rw rw)
 
 ssize_t rw_at(struct file *file, enum rw rw, struct iov_iter *iter, loff_t *pos)
 {
+	if (file_has_position(file) && iter->count > (u64)(INT64_MAX - *pos))
+		return -EINVAL;
 	if (rw == RW_READ)
 		return file->ops->read(file, iter, pos);
 	return file->ops->write(file, iter, pos);

@@ -419,6 +419,19 @@ void wake_up_new_task(struct task *task)
 
 /* ---- changing a task's place ------------------------------------------------------------------ */
 
+u64 task_runtime(struct task *task)
+{
+	u64 runtime, flags = irq_save();
+	struct run_queue *rq = lock_rq_of(task);
+
+	if (task == rq->curr)
+		update_curr(rq);
+	runtime = task->runtime;
+	spin_unlock(&rq->lock);
+	irq_restore(flags);
+	return runtime;
+}
+
 void sched_set_weight(struct task *task, u32 weight)
 {
 	u64 flags = irq_save();

@@ -32,6 +32,8 @@ static inline void cond_resched(void)
 		schedule();
 }
 
+/* CPU time so far, in ns, the current stint included. */
+u64 task_runtime(struct task *task);
 /* Its share of the CPU from now on. */
 void sched_set_weight(struct task *task, u32 weight);
 /* The CPUs it may run on from now on; moves it if it is elsewhere. 0 or -EINVAL (none of them exists). */

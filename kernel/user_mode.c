@@ -137,9 +137,9 @@ void enter_user_mode(void)
 	trap_return_to(task_user_frame(current));
 }
 
-void task_times(const struct task *task, u64 *utime, u64 *stime)
+void task_times(struct task *task, u64 *utime, u64 *stime)
 {
-	u64 total = READ_ONCE(task->runtime);
+	u64 total = task_runtime(task);
 	u64 user = READ_ONCE(task->user_tsc);
 
 	user = (u64)((unsigned __int128)user * clock_mult >> 32);

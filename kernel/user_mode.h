@@ -17,7 +17,7 @@ void set_user_gs(u64 base);
 __noreturn void enter_user_mode(void);
 
 /* User and kernel time of a task so far, in ns. */
-void task_times(const struct task *task, u64 *utime, u64 *stime);
+void task_times(struct task *task, u64 *utime, u64 *stime);
 
 void user_mode_init(void);     /* the boot CPU, once */
 void user_mode_init_cpu(void); /* each CPU: the syscall registers */

@@ -44,7 +44,9 @@ static void wake_reader(struct tty *tty)
 /* The last place is for a line's end: a line that is too long can still be ended. */
 static bool keep(struct tty *tty, u8 c, bool ends_line)
 {
-	if (tty->head - tty->tail >= TTY_INPUT - !ends_line)
+	u32 room = TTY_INPUT - (ends_line ? 0 : 1);
+
+	if (tty->head - tty->tail >= room)
 		return false;
 	*input_at(tty, tty->head++) = c;
 	return true;
@@ -121,13 +123,13 @@ static void unshow(struct tty *tty, u8 c)
 {
 	if (c == '\t') {
 		for (u32 back = 8 - columns_since_tab(tty) % 8; back; back--)
-			tty_show_raw(tty, "\b");
+			tty_show_string(tty, "\b");
 		return;
 	}
 	if (is_control(c) && flag(tty, ECHOCTL))
-		tty_show_raw(tty, "\b \b");
+		tty_show_string(tty, "\b \b");
 	if (!is_control(c) || flag(tty, ECHOCTL))
-		tty_show_raw(tty, "\b \b");
+		tty_show_string(tty, "\b \b");
 }
 
 /* Take the last character off the line: all its bytes, if it is one of UTF-8. Returns its first byte. */
@@ -197,13 +199,13 @@ static void erase_line(struct tty *tty)
 		return;
 	tty_echo(tty, tty->termios.cc[VKILL]);
 	if (flag(tty, ECHOK) && !flag(tty, ECHOKE))
-		tty_show_raw(tty, "\n");
+		tty_show_string(tty, "\n");
 }
 
 static void reprint(struct tty *tty)
 {
 	tty_echo(tty, tty->termios.cc[VREPRINT]);
-	tty_show_raw(tty, "\n");
+	tty_show_string(tty, "\n");
 	for (u32 at = tty->line_head; at != tty->head; at++)
 		tty_echo(tty, *input_at(tty, at));
 }
@@ -212,7 +214,7 @@ static void next_is_literal(struct tty *tty)
 {
 	tty->literal = true;
 	if (flag(tty, ECHO) && flag(tty, ECHOCTL))
-		tty_show_raw(tty, "^\b");
+		tty_show_string(tty, "^\b");
 }
 
 static void end_of_file(struct tty *tty)
@@ -244,7 +246,7 @@ static enum taken edit(struct tty *tty, u8 c)
 	}
 	if (c == '\n') {
 		if (flag(tty, ECHO) || flag(tty, ECHONL))
-			tty_show_raw(tty, "\n");
+			tty_show_string(tty, "\n");
 		end_line(tty, c);
 		return TAKEN;
 	}
@@ -354,9 +356,10 @@ void tty_receive(struct tty *tty, char c)
 
 /* ---- reading ------------------------------------------------------------------------------------------------ */
 
-static bool is_eof(struct tty *tty, u32 position)
+static bool is_eof(const struct tty *tty, u32 position)
 {
-	return test_bit(position % TTY_INPUT, tty->line_end) && *input_at(tty, position) == EOF_MARK;
+	position %= TTY_INPUT;
+	return test_bit(position, tty->line_end) && tty->input[position] == EOF_MARK;
 }
 
 u32 tty_readable(const struct tty *tty)
@@ -366,7 +369,7 @@ u32 tty_readable(const struct tty *tty)
 	if (!tty_canonical(tty))
 		return tty->head - tty->tail;
 	for (u32 at = tty->tail; at != tty->line_head; at++)
-		bytes += !is_eof((struct tty *)tty, at);
+		bytes += !is_eof(tty, at);
 	return bytes;
 }
 

@@ -78,11 +78,10 @@ void tty_change_mode(struct tty *tty, const struct termios *new);
 
 /* ---- tty_output.c; lock held -------------------------------------------------------------------------- */
 
-/* A program's text: by oflag. */
+/* By oflag; the first one pushes. */
 void tty_show(struct tty *tty, const char *text, size_t length);
 void tty_show_char(struct tty *tty, u8 c);
-/* As it is. */
-void tty_show_raw(struct tty *tty, const char *text);
+void tty_show_string(struct tty *tty, const char *text);
 /* A typed character, visible: ^C. */
 void tty_echo(struct tty *tty, u8 c);
 /* On to the device, unless the terminal is stopped. */

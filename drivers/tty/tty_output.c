@@ -89,7 +89,7 @@ void tty_show(struct tty *tty, const char *text, size_t length)
 	tty_push(tty);
 }
 
-void tty_show_raw(struct tty *tty, const char *text)
+void tty_show_string(struct tty *tty, const char *text)
 {
 	while (*text)
 		tty_show_char(tty, *text++);

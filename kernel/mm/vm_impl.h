@@ -32,9 +32,6 @@ static inline u64 leaf_end(u64 address)
 /* The leaf table of *address, or else the first behind it that exists: *address moves there. NULL: none
  * before `end`. */
 pte_t *next_leaf_table(pte_t *pml4, u64 *address, u64 end);
-/* The first entry in use of [entry, end), or something not below `end`. */
-pte_t *next_used_entry(pte_t *entry, const pte_t *end);
-
 /* The entry for an address; NULL: its table does not exist, or (create) no memory. */
 pte_t *user_entry(struct mm *mm, u64 address);
 pte_t *user_entry_create(struct mm *mm, u64 address);

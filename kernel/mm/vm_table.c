@@ -135,12 +135,13 @@ pte_t *next_leaf_table(pte_t *pml4, u64 *address, u64 end)
 	return NULL;
 }
 
-/* By cache lines, where whole ones are empty. */
-pte_t *next_used_entry(pte_t *entry, const pte_t *end)
+/* The first entry in use of [entry, end), or something not below `end`. By cache lines, where whole ones are
+ * empty. */
+static __always_inline pte_t *next_used_entry(pte_t *entry, const pte_t *end)
 {
 	while (entry < end && !*entry) {
-		if ((u64)entry % 64 == 0 &&
-		    !(entry[1] | entry[2] | entry[3] | entry[4] | entry[5] | entry[6] | entry[7]))
+		if ((u64)entry % 64 == 0 && !(entry[1] | entry[2] | entry[3] | entry[4] |
+					      entry[5] | entry[6] | entry[7]))
 			entry += 8;
 		else
 			entry++;
@@ -184,8 +185,7 @@ void gather_begin(struct vm_gather *gather, struct mm *mm)
 {
 	gather->mm = mm;
 	gather->dead = !mm->users;
-	gather->start = USER_END;
-	gather->end = 0;
+	gather->start = gather->end = 0;
 	gather->nr_pages = 0;
 	INIT_LIST_HEAD(&gather->tables);
 }
@@ -193,13 +193,12 @@ void gather_begin(struct vm_gather *gather, struct mm *mm)
 /* Only now that no TLB knows them any more may the pages be used for something else. */
 static void gather_flush(struct vm_gather *gather)
 {
-	if (gather->start < gather->end)
+	if (!gather->dead && gather->start < gather->end)
 		flush_tlb_user(gather->mm, gather->start, gather->end);
 	for (u32 i = 0; i < gather->nr_pages; i++)
 		put_page(gather->pages[i]);
 	gather->nr_pages = 0;
-	gather->start = USER_END;
-	gather->end = 0;
+	gather->start = gather->end = 0;
 }
 
 void gather_end(struct vm_gather *gather)
@@ -207,28 +206,26 @@ void gather_end(struct vm_gather *gather)
 	struct mm *mm = gather->mm;
 	struct page *page, *next;
 
+	/* A flush of any address makes a CPU forget all tables that it remembers. */
+	if (gather->start == gather->end && !list_empty(&gather->tables))
+		gather->end = gather->start + PAGE_SIZE;
+	gather_flush(gather);
 	if (gather->dead) {
 		/* This CPU, and one that runs a kernel thread, may still have it loaded: nobody uses the
 		 * addresses, but the CPU may read tables ahead. */
 		list_splice_init(&gather->tables, &mm->unused_tables);
 		return;
 	}
-	/* A flush of any address makes a CPU forget all tables that it remembers. */
-	if (!list_empty(&gather->tables))
-		gather->end = max(gather->end, gather->start + PAGE_SIZE);
-	gather_flush(gather);
 	list_for_each_entry_safe(page, next, &gather->tables, link)
 		table_free(page_address(page));
 }
 
-static void gather_page(struct vm_gather *gather, struct page *page, u64 address)
+/* By rising addresses. */
+static inline void gather_page(struct vm_gather *gather, struct page *page, u64 address)
 {
-	if (gather->dead) {
-		put_page(page);
-		return;
-	}
-	gather->start = min(gather->start, address);
-	gather->end = max(gather->end, address + PAGE_SIZE);
+	if (!gather->end)
+		gather->start = address;
+	gather->end = address + PAGE_SIZE;
 	gather->pages[gather->nr_pages++] = page;
 	if (gather->nr_pages == GATHER_PAGES)
 		gather_flush(gather);
@@ -238,19 +235,21 @@ static void zap_leaf(struct vm_gather *gather, pte_t *table, u64 start, u64 end)
 {
 	pte_t *first = table_entry(table, start), *last = first + (end - start) / PAGE_SIZE;
 	struct vm_usage *usage = &gather->mm->usage;
-	u16 *used = entries_used(table);
+	u32 pages = 0, anonymous = 0;
 
 	for (pte_t *entry = next_used_entry(first, last); entry < last;
 	     entry = next_used_entry(entry + 1, last)) {
 		pte_t value = *entry;
 
 		WRITE_ONCE(*entry, 0);
-		(*used)--;
-		usage->rss--;
-		usage->rss_file -= !(value & PTE_ANON);
+		pages++;
+		anonymous += !!(value & PTE_ANON);
 		gather_page(gather, page_of(value), start + (u64)(entry - first) * PAGE_SIZE);
 	}
-	if (!*used)
+	usage->rss -= pages;
+	usage->rss_file -= pages - anonymous;
+	*entries_used(table) -= (u16)pages;
+	if (!*entries_used(table))
 		prune_tables(gather, start);
 }
 
@@ -352,7 +351,8 @@ static void move_entries(struct vm_gather *gather, u64 from, u64 to, u64 size)
 			set_new_entry(user_entry(mm, at - from + to), *entry);
 			WRITE_ONCE(*entry, 0);
 			(*entries_used(entry))--;
-			gather->start = min(gather->start, at);
+			if (!gather->end)
+				gather->start = at;
 			gather->end = at + PAGE_SIZE;
 		}
 	}
@@ -391,7 +391,7 @@ static pte_t write_protect(pte_t *entry, u64 address, u32 *nr_protected)
 
 static void copy_leaf(const struct fork_copy *copy, u64 address, pte_t *from, pte_t *to, u64 number)
 {
-	u32 copied = 0, files = 0;
+	u32 copied = 0, anonymous = 0;
 
 	for (pte_t *entry = next_used_entry(from, from + number); entry < from + number;
 	     entry = next_used_entry(entry + 1, from + number)) {
@@ -404,11 +404,11 @@ static void copy_leaf(const struct fork_copy *copy, u64 address, pte_t *from, pt
 		get_page(page_of(value));
 		to[index] = value;
 		copied++;
-		files += !(value & PTE_ANON);
+		anonymous += !!(value & PTE_ANON);
 	}
 	*entries_used(to) += (u16)copied;
 	copy->new->usage.rss += copied;
-	copy->new->usage.rss_file += files;
+	copy->new->usage.rss_file += copied - anonymous;
 }
 
 int copy_range(struct mm *new, struct vm_area *area, u32 *nr_protected)

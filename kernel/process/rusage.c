@@ -62,7 +62,7 @@ void process_rusage(struct process *process, struct rusage *usage)
 	spin_unlock_bh(&tree_lock);
 }
 
-void thread_rusage(const struct task *task, struct rusage *usage)
+void thread_rusage(struct task *task, struct rusage *usage)
 {
 	u64 utime, stime;
 
@@ -76,7 +76,7 @@ void thread_rusage(const struct task *task, struct rusage *usage)
 	};
 }
 
-void account_dead_thread(struct process *process, const struct task *task)
+void account_dead_thread(struct process *process, struct task *task)
 {
 	u64 user, kernel;
 

@@ -26,7 +26,7 @@ void process_times(struct process *process, u64 *utime, u64 *stime);
 /* The same and more; the second with tree_lock held. */
 void process_rusage(struct process *process, struct rusage *usage);
 void rusage_locked(struct process *process, struct rusage *usage);
-void thread_rusage(const struct task *task, struct rusage *usage);
+void thread_rusage(struct task *task, struct rusage *usage);
 /* tree_lock held: a thread ends, a child is reaped; what it used is added to the process's. */
-void account_dead_thread(struct process *process, const struct task *task);
+void account_dead_thread(struct process *process, struct task *task);
 void account_reaped_child(struct process *parent, const struct process *child);
