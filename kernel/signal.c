@@ -134,9 +134,12 @@ static int cancel_opposites(struct process *process, int sig)
 
 /* ---- who takes it ------------------------------------------------------------------------------------------ */
 
+/* One that has stopped takes nothing until it is continued. */
 static bool can_take(const struct task *task, int sig)
 {
-	return !(task->signals.blocked & sigmask_of(sig)) && task->state != TASK_DEAD;
+	if (sig == SIGKILL)
+		return true;
+	return !(task->signals.blocked & sigmask_of(sig)) && !task->signals.stopped;
 }
 
 /* `first` if it can; for a signal to the process any other thread, at best one with nothing else to do. */

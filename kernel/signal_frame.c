@@ -228,8 +228,6 @@ static void load_registers(struct trap_frame *frame, const struct sigcontext *fr
 	frame->rsp = from->rsp;
 	frame->rip = from->rip;
 	frame->rflags = (frame->rflags & ~FLAGS_OF_USER) | (from->rflags & FLAGS_OF_USER);
-	frame->cs = USER_CS;
-	frame->ss = USER_DS;
 }
 
 static bool restore(struct trap_frame *frame)
@@ -241,8 +239,8 @@ static bool restore(struct trap_frame *frame)
 	if (copy_from_user(&uc, (const void __user *)user, sizeof(uc)))
 		return false;
 	set_blocked(uc.mask);
-	/* iretq to an address that cannot be would fault in the kernel. */
-	if (uc.context.rip >= USER_END)
+	/* iretq would fault, in the kernel, for an address that cannot be or a segment that is not user mode's. */
+	if (uc.context.rip >= USER_END || uc.context.cs != USER_CS || uc.context.ss != USER_DS)
 		return false;
 	if (fpu_copy_from_user((const void __user *)uc.context.fpstate))
 		return false;

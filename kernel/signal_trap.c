@@ -9,6 +9,8 @@
 #include <kernel/mm/vm.h>
 #include <kernel/signal_impl.h>
 
+#define PF_PROTECTION 1 /* the page fault's error code: there was a mapping, and it forbade the access */
+
 static const struct trap_signal {
 	u8 signal;
 	s16 code;
@@ -90,6 +92,9 @@ static void exception(struct trap_frame *frame)
 static void page_fault_signal(struct trap_frame *frame, int signal, int code, u64 address)
 {
 	note_trap(frame);
+	/* That nothing is mapped there, or what is, is none of a program's business in the kernel's half. */
+	if (address >= USER_END)
+		current->signals.trap_error |= PF_PROTECTION;
 	current->signals.trap_address = address;
 	force_signal(signal, code, address);
 }

@@ -31,7 +31,8 @@ struct subject {
 /* False: it is gone (ESRCH). subject_put() afterwards. */
 bool subject_get(struct subject *subject, const struct pid_ref *ref);
 void subject_put(struct subject *subject);
-/* The number by which the directory is called. */
+/* Its name, and the number by which the directory is called. */
+void subject_name(const struct subject *subject, char name[TASK_NAME]);
 u32 subject_pid(const struct subject *subject);
 
 /* Of a number: who has it. A reference in ref->process. False: nobody. */

@@ -64,7 +64,7 @@ static_assert(ARRAY_SIZE(entries) < 128 && NOFILE_MAX <= 1 << 24, "pid_ino()");
 /* `index`: of the entry, or DIR_INDEX. */
 u64 pid_ino(const struct pid_ref *ref, u32 pid, u32 index, int fd)
 {
-	return (u64)pid << 32 | (u64)!!ref->tid << 31 | index << 24 | ((u32)(fd + 1) & 0xffffff);
+	return (u64)pid << 32 | (u64)(ref->process && ref->tid) << 31 | index << 24 | ((u32)(fd + 1) & 0xffffff);
 }
 
 /* Files belong to the task's effective user; but not what must not be looked into, except by itself. */

@@ -129,8 +129,11 @@ static void reparent_children(struct process *process)
 		child->parent = parent;
 		child->exit_signal = SIGCHLD;
 		hang_up(newly_orphaned(child, process, NULL));
-		if (child->exit_state == PROCESS_ZOMBIE)
+		if (child->exit_state == PROCESS_ZOMBIE) {
 			notify_parent(child);
+			if (child->autoreap)
+				process_reap(child);
+		}
 	}
 }
 

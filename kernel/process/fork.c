@@ -282,6 +282,7 @@ static void join_family(struct task *child, u64 flags)
 	process->nr_threads = 1;
 	process->live_threads = 1;
 	list_add_tail(&process->all, &process_list);
+	process_get(process); /* the family's, until it is reaped */
 	pid_get(process->tgid);
 	pid_get(process->pgrp);
 	pid_get(process->session);

@@ -52,6 +52,7 @@ static void take_first_number(struct process *process)
 	process->nr_threads = process->live_threads = 1;
 	list_add_tail(&current->thread_link, &process->threads);
 	list_add_tail(&process->all, &process_list);
+	process_get(process);
 	spin_unlock_bh(&tree_lock);
 }
 
