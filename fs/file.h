@@ -168,6 +168,17 @@ struct fd {
 	bool counted;	   /* we hold a reference */
 };
 
+/* Is `current` the table's one user? Then it stays that until the system call ends, whoever looks in. */
+static inline bool files_own(const struct files *files)
+{
+	return __atomic_load_n(&files->refcount, __ATOMIC_ACQUIRE) == 1;
+}
+/* Of one's own table, O_PATH files too. */
+static inline struct file *files_peek(const struct files *files, int fd)
+{
+	return likely((u32)fd < files->size) ? files->slots[fd] : NULL;
+}
+
 struct fd fd_borrow_shared(struct files *files, int fd);
 
 /* The file of a descriptor of `current`; not those of O_PATH. */
@@ -176,11 +187,9 @@ static inline struct fd fd_borrow(int fd)
 	struct files *files = current->files;
 	struct file *file;
 
-	if (unlikely(__atomic_load_n(&files->refcount, __ATOMIC_ACQUIRE) != 1))
+	if (unlikely(!files_own(files)))
 		return fd_borrow_shared(files, fd);
-	if (unlikely((u32)fd >= files->size))
-		return (struct fd){ NULL, false };
-	file = files->slots[fd];
+	file = files_peek(files, fd);
 	if (unlikely(file && (file->flags & O_PATH)))
 		file = NULL;
 	return (struct fd){ file, false };

@@ -79,7 +79,8 @@ struct dentry *make_in(struct dentry *dir, const char *name, size_t length, u32 
 	struct dentry *dentry;
 	int error = may_create(dir);
 
-	if (!error && (S_ISCHR(mode) || S_ISBLK(mode)) && !is_fs_root())
+	/* Character device 0:0 leads nowhere; as on Linux everybody may make it. */
+	if (!error && (S_ISBLK(mode) || (S_ISCHR(mode) && rdev)) && !is_fs_root())
 		error = -EPERM;
 	if (error)
 		return ERR_PTR(error);
@@ -200,11 +201,27 @@ long sys_symlink(const char __user *target, const char __user *path)
 
 /* ---- hard links -------------------------------------------------------------------------------------- */
 
+/* A link to somebody else's file keeps it alive when its owner thinks that it is gone: only for those who
+ * could have copied it anyway, and not for what gives its owner's rights. (fs.protected_hardlinks) */
+static int may_link(struct inode *inode)
+{
+	u32 privileged = S_ISGID | S_IXGRP;
+
+	if (inode_owned(inode))
+		return 0;
+	if (!S_ISREG(inode->mode) || (inode->mode & S_ISUID) ||
+	    (inode->mode & privileged) == privileged)
+		return -EPERM;
+	return inode_permission(inode, MAY_READ | MAY_WRITE) ? -EPERM : 0;
+}
+
 static int link_in(struct inode *inode, struct dentry *dir, const char *name, size_t length)
 {
 	struct dentry *dentry;
-	int error = inode->super != dir->super ? -EXDEV : may_create(dir);
+	int error = inode->super != dir->super ? -EXDEV : may_link(inode);
 
+	if (!error)
+		error = may_create(dir);
 	if (!error && (S_ISDIR(inode->mode) || !dir->inode->ops->reserve_name))
 		error = -EPERM;
 	if (!error)

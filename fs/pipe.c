@@ -327,26 +327,41 @@ static ssize_t pipe_write(struct file *file, struct iov_iter *from, loff_t *pos)
 
 /* ---- the rest of a file's operations --------------------------------------------------------------------- */
 
-static u32 pipe_poll(struct file *file, struct poll_table *table)
+static __always_inline u32 pipe_ready(const struct file *file)
 {
-	struct pipe *pipe = file->private_data;
-	u32 ready = 0;
+	const struct pipe *pipe = file->private_data;
+	u32 modes = file->flags + 1, ready = 0; /* as in file_readable() */
 
-	if (file_readable(file)) {
-		poll_wait(file, &pipe->read_wait, table);
+	if (modes & 1) {
 		if (!is_empty(pipe))
 			ready |= EPOLLIN | EPOLLRDNORM;
 		if (!READ_ONCE(pipe->writers) && READ_ONCE(pipe->writers_ever) != writers_at_open(file))
 			ready |= EPOLLHUP;
 	}
-	if (file_writable(file)) {
-		poll_wait(file, &pipe->write_wait, table);
+	if (modes & 2) {
 		if (!is_full(pipe))
 			ready |= EPOLLOUT | EPOLLWRNORM;
 		if (!READ_ONCE(pipe->readers))
 			ready |= EPOLLERR;
 	}
 	return ready;
+}
+
+static noinline u32 pipe_register(struct file *file, struct poll_table *table)
+{
+	struct pipe *pipe = file->private_data;
+
+	if (file_readable(file))
+		poll_wait(file, &pipe->read_wait, table);
+	if (file_writable(file))
+		poll_wait(file, &pipe->write_wait, table);
+	return pipe_ready(file);
+}
+
+/* Two paths, because the one without a table is walked for each watched descriptor at each call. */
+static u32 pipe_poll(struct file *file, struct poll_table *table)
+{
+	return table ? pipe_register(file, table) : pipe_ready(file);
 }
 
 static long pipe_ioctl(struct file *file, u32 command, u64 arg)
@@ -425,8 +440,8 @@ static struct file *pipe_file(struct pipe *pipe, u32 flags)
 	return file;
 }
 
-/* Both ends have one number. 0 or -errno. */
-static int pipe_files(struct file *ends[2], u32 flags)
+/* Both ends have one number. */
+int pipe_files(struct file *ends[2], u32 flags)
 {
 	struct pipe *pipe = pipe_create();
 

@@ -1,6 +1,7 @@
 /*
- * poll and ppoll. The array is copied in, everybody is asked (fs/poll_wait.c sleeps where that must be), and
- * the answers, nothing else, are copied out.
+ * poll and ppoll. The array is copied in and everybody is asked (fs/poll_wait.c sleeps where that must be). An
+ * answer is copied out, and nothing else, where it differs from what stands in the array already: mostly
+ * that nothing has happened.
  *
  * Context: process. No lock of its own.
  */
@@ -18,53 +19,56 @@ struct pollfd { /* Linux's */
 #define STACK_POLLFDS 32
 
 struct poll_list {
-	struct pollfd *fds;
+	struct pollfd *fds; /* the same as in the program's memory */
+	struct pollfd __user *user;
 	u32 count;
+	bool fault; /* an answer could not be written */
 };
 
-static u32 do_pollfd(const struct pollfd *pollfd, struct poll_table *table)
+static noinline void answer(struct poll_list *list, struct pollfd *pollfd, u32 revents)
 {
-	u32 wanted = pollfd->events | EPOLLERR | EPOLLHUP, ready;
-	struct fd fd;
-
-	if (pollfd->fd < 0)
-		return 0;
-	fd = fd_borrow(pollfd->fd);
-	if (!fd.file)
-		return EPOLLNVAL;
-	if (table)
-		table->key = wanted;
-	ready = file_poll(fd.file, table) & wanted;
-	fd_return(fd);
-	return ready;
+	pollfd->revents = revents;
+	if (put_user(pollfd->revents, &list->user[pollfd - list->fds].revents))
+		list->fault = true;
 }
 
 /* Once somebody is ready there will be no sleep, and no need to register with the others. */
-static int do_poll(void *arg, struct poll_table *table)
+static __always_inline int do_pollfds(struct poll_list *list, bool own, struct poll_table *table)
 {
-	struct poll_list *list = arg;
-	int ready = 0;
+	struct pollfd *pollfd = list->fds, *end = pollfd + list->count;
+	struct files *files = current->files;
+	int count = 0;
 
-	for (struct pollfd *pollfd = list->fds; pollfd < list->fds + list->count; pollfd++) {
-		pollfd->revents = do_pollfd(pollfd, ready ? NULL : table);
-		ready += pollfd->revents != 0;
+	for (; pollfd < end; pollfd++) {
+		u32 wanted = pollfd->events | EPOLLERR | EPOLLHUP, ready = 0;
+
+		if (pollfd->fd >= 0)
+			ready = poll_one(files, own, pollfd->fd, wanted, table) &
+				(wanted | EPOLLNVAL);
+		if (ready) {
+			count++;
+			table = NULL;
+		}
+		if (ready != pollfd->revents)
+			answer(list, pollfd, ready);
 	}
-	return ready;
+	return count;
 }
 
-static int put_revents(struct pollfd __user *user, const struct poll_list *list)
+static int do_poll(void *arg, struct poll_table *table)
 {
-	for (u32 i = 0; i < list->count; i++)
-		if (put_user(list->fds[i].revents, &user[i].revents))
-			return -EFAULT;
-	return 0;
+	bool own = files_own(current->files);
+
+	if (own && !table)
+		return do_pollfds(arg, true, NULL);
+	return do_pollfds(arg, own, table);
 }
 
 /* How many are ready, or -errno; -EINTR: a signal came first. */
 static long do_sys_poll(struct pollfd __user *user, u32 count, u64 deadline)
 {
 	struct pollfd stack[STACK_POLLFDS];
-	struct poll_list list = { stack, count };
+	struct poll_list list = { .fds = stack, .user = user, .count = count };
 	size_t size = count * sizeof(*list.fds);
 	long result = -EFAULT;
 
@@ -76,9 +80,12 @@ static long do_sys_poll(struct pollfd __user *user, u32 count, u64 deadline)
 			return -ENOMEM;
 	}
 	if (!copy_from_user(list.fds, user, size)) {
-		result = poll_until_ready(do_poll, &list, deadline);
-		if (result >= 0 || result == -EINTR)
-			result = put_revents(user, &list) ?: result;
+		if (count)
+			answer(&list, list.fds, list.fds->revents); /* is it writable at all? */
+		if (!list.fault)
+			result = poll_until_ready(do_poll, &list, deadline);
+		if (list.fault)
+			result = -EFAULT;
 	}
 	if (list.fds != stack)
 		kvfree(list.fds);

@@ -24,6 +24,30 @@ typedef int (*poll_scan_t)(void *arg, struct poll_table *table);
 /* What scan() says as soon as that is not 0; 0 after the deadline; -EINTR; -ENOMEM. */
 int poll_until_ready(poll_scan_t scan, void *arg, u64 deadline);
 
+/*
+ * What one descriptor answers: its events, or EPOLLNVAL. `own` is files_own(); `wanted` matters with a table. This
+ * is what each watched descriptor costs, so it looks twice at nothing: O_PATH files, which are to answer
+ * EPOLLNVAL as well, are found out where there is no poll.
+ */
+static __always_inline u32 poll_one(struct files *files, bool own, int number, u32 wanted,
+				    struct poll_table *table)
+{
+	struct fd fd = own ? (struct fd){ files_peek(files, number), false } :
+			     fd_borrow_shared(files, number);
+	u32 ready;
+
+	if (unlikely(!fd.file))
+		return EPOLLNVAL;
+	if (table)
+		table->key = wanted;
+	if (likely(fd.file->ops->poll))
+		ready = fd.file->ops->poll(fd.file, table);
+	else
+		ready = fd.file->flags & O_PATH ? EPOLLNVAL : POLL_ALWAYS;
+	fd_return(fd);
+	return ready;
+}
+
 /* A timeout that is updated with the time left. */
 struct poll_timeout {
 	u64 deadline;

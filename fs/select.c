@@ -67,55 +67,68 @@ static int set_fd_set(const struct user_sets *user, enum fd_set set, const struc
 
 /* ---- asking ------------------------------------------------------------------------------------------- */
 
-static u32 select_one(int number, u32 wanted, struct poll_table *table)
+/* What is to be told to the file; it matters to those who register only. */
+static u32 wanted_events(const struct fd_sets *sets, u32 word, u64 bit)
 {
-	struct fd fd = fd_borrow(number);
-	u32 ready;
+	u32 events = EPOLLERR | EPOLLHUP | EPOLLNVAL;
 
-	if (!fd.file)
-		return EPOLLNVAL;
-	if (table)
-		table->key = wanted;
-	ready = file_poll(fd.file, table);
-	fd_return(fd);
-	return ready;
+	for (u32 set = 0; set < NR_SETS; set++)
+		events |= sets->wanted[set][word] & bit ? set_events[set] : 0;
+	return events;
 }
 
-/* The descriptors of one word of the maps; how many bits are ready. */
-static int select_word(const struct fd_sets *sets, u32 word, struct poll_table *table)
+/* Something has happened: in which sets does it count? */
+static noinline int set_ready(const struct fd_sets *sets, u32 word, u64 bit, u32 events)
 {
-	u64 wanted[NR_SETS], ready[NR_SETS] = { 0 }, all = 0;
 	int count = 0;
 
-	for (u32 set = 0; set < NR_SETS; set++)
-		all |= wanted[set] = sets->wanted[set][word];
-	for (; all; all &= all - 1) {
-		u64 bit = all & -all;
-		u32 events = EPOLLERR | EPOLLHUP | EPOLLNVAL;
-
-		for (u32 set = 0; set < NR_SETS; set++)
-			events |= wanted[set] & bit ? set_events[set] : 0;
-		events = select_one(word * BITS_PER_WORD + lowest_bit(bit), events,
-				    count ? NULL : table);
-		for (u32 set = 0; set < NR_SETS; set++) {
-			if ((wanted[set] & bit) && (events & set_events[set])) {
-				ready[set] |= bit;
-				count++;
-			}
+	for (u32 set = 0; set < NR_SETS; set++) {
+		if ((sets->wanted[set][word] & bit) && (events & set_events[set])) {
+			sets->ready[set][word] |= bit;
+			count++;
 		}
 	}
-	for (u32 set = 0; set < NR_SETS; set++)
-		sets->ready[set][word] = ready[set];
 	return count;
 }
 
+/* The descriptors of one word of the maps; how many bits are ready. */
+static __always_inline int select_word(const struct fd_sets *sets, u32 word, bool own,
+				       struct poll_table *table)
+{
+	u64 all = sets->wanted[SET_IN][word] | sets->wanted[SET_OUT][word] |
+		  sets->wanted[SET_EX][word];
+	struct files *files = current->files;
+	int count = 0;
+
+	for (u32 set = 0; set < NR_SETS; set++)
+		sets->ready[set][word] = 0;
+	for (; all; all &= all - 1) {
+		u32 bit = lowest_bit(all);
+		u32 wanted = table ? wanted_events(sets, word, BIT(bit)) : 0;
+		u32 events = poll_one(files, own, word * BITS_PER_WORD + bit, wanted, table);
+
+		if (!events)
+			continue;
+		count += set_ready(sets, word, BIT(bit), events);
+		if (count)
+			table = NULL;
+	}
+	return count;
+}
+
+/* Once somebody is ready there will be no sleep, and no need to register with the others. */
 static int select_all(void *arg, struct poll_table *table)
 {
 	const struct fd_sets *sets = arg;
+	bool own = files_own(current->files);
 	int count = 0;
 
-	for (u32 word = 0; word < sets->words; word++)
-		count += select_word(sets, word, count ? NULL : table);
+	for (u32 word = 0; word < sets->words; word++) {
+		if (own && (!table || count))
+			count += select_word(sets, word, true, NULL);
+		else
+			count += select_word(sets, word, own, count ? NULL : table);
+	}
 	return count;
 }
 

@@ -81,7 +81,7 @@ static struct wait_queue *own_wait_queue(struct signalfd *signalfd)
 
 /* ---- reading ---------------------------------------------------------------------------------------------------- */
 
-#define SIGNALS_FAULT                                                                     \
+#define SIGNALS_FAULT                                                                         \
 	(sigmask_of(SIGILL) | sigmask_of(SIGFPE) | sigmask_of(SIGSEGV) | sigmask_of(SIGBUS) | \
 	 sigmask_of(SIGTRAP))
 

@@ -90,8 +90,8 @@ static ssize_t timerfd_read(struct file *file, struct iov_iter *to, loff_t *pos)
 	}
 	if (ticks < 0)
 		return ticks;
-	return copy_to_iter(&ticks, sizeof(ticks), to) == sizeof(ticks) ? (ssize_t)sizeof(ticks) :
-									  -EFAULT;
+	return copy_to_iter(&ticks, sizeof(ticks), to) == sizeof(ticks) ? (ssize_t)sizeof(ticks)
+									: -EFAULT;
 }
 
 static u32 timerfd_poll(struct file *file, struct poll_table *table)

@@ -4,23 +4,21 @@
 #include <fs/tmpfs.h>
 #include <kernel/process.h>
 
-int inode_set_size(struct inode *inode, loff_t size, bool touch)
+int inode_set_size(struct inode *inode, loff_t size)
 {
-	loff_t old;
 	int error;
 
 	if (!inode->ops->truncate)
 		return 0; /* one of procfs: it has no size of its own */
 	mutex_lock(&inode->writing);
-	old = inode->size;
-	if (size > old && (u64)size > file_size_limit()) {
+	if (size > inode->size && (u64)size > file_size_limit()) {
 		send_signal_task(current, SIGXFSZ, NULL);
 		error = -EFBIG;
 	} else {
 		inode_drop_privileges(inode);
 		error = inode->ops->truncate(inode, size);
 	}
-	if (!error && (touch || size != old))
+	if (!error)
 		inode_changed(inode, TIME_MTIME | TIME_CTIME);
 	mutex_unlock(&inode->writing);
 	return error;
@@ -39,7 +37,7 @@ static int truncate_inode(struct inode *inode, loff_t size)
 		error = inode_get_writer(inode);
 	if (error)
 		return error;
-	error = inode_set_size(inode, size, false);
+	error = inode_set_size(inode, size);
 	inode_put_writer(inode);
 	return error;
 }
@@ -72,7 +70,7 @@ long sys_ftruncate(int fd, s64 size)
 	if (!file)
 		return -EBADF;
 	if (file->dentry && S_ISREG(file->dentry->inode->mode) && file_writable(file))
-		error = inode_set_size(file->dentry->inode, size, true);
+		error = inode_set_size(file->dentry->inode, size);
 	fd_return(borrowed);
 	return error;
 }

@@ -72,7 +72,8 @@ static sigset_t check_timers(struct process *process, u64 user, u64 total, u64 *
 	sigset_t due = 0;
 
 	for (int kind = 0; kind < NR_CPU_TIMERS; kind++) {
-		__typeof__(process->cpu_timers.timers[0]) *timer = &process->cpu_timers.timers[kind];
+		__typeof__(process->cpu_timers.timers[0]) *timer =
+			&process->cpu_timers.timers[kind];
 		u64 now = kind == CPU_TIMER_VIRTUAL ? user : total;
 
 		if (!timer->expires)

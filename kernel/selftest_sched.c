@@ -25,7 +25,7 @@ static void ponger(void *arg)
 
 SELFTEST(sched_ping_pong)
 {
-	struct ping_pong game = { .rounds = 2000 };
+	struct ping_pong game = { .rounds = 500 };
 	struct crew crew;
 
 	init_completion(&game.ping);

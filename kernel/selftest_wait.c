@@ -251,7 +251,7 @@ SELFTEST(wait_timeout_is_never_early)
 
 /* ---- mutexes -------------------------------------------------------------------------------------------- */
 
-#define COUNTS 3000
+#define COUNTS 500
 
 struct counter {
 	struct mutex mutex;

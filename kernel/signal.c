@@ -204,7 +204,8 @@ void wake_for_shared(struct process *process)
 /* ---- sending ------------------------------------------------------------------------------------------------ */
 
 /* sighand->lock held. `group`: to the process of `task`, else to `task` alone. `*told` as continue_group(). */
-static int queue_signal(struct task *task, bool group, int sig, const struct siginfo *info, int *told)
+static int queue_signal(struct task *task, bool group, int sig, const struct siginfo *info,
+			int *told)
 {
 	struct process *process = task->process;
 	struct sigpending *pending = group ? &process->shared_pending : &task->signals.pending;
@@ -232,7 +233,8 @@ static int send_locked(struct task *task, bool group, int sig, const struct sigi
 	spin_unlock(&task->sighand->lock);
 	if (told)
 		notify_parent_stop(task->process, told,
-				   told == CLD_CONTINUED ? SIGCONT : (int)task->process->stop_signal);
+				   told == CLD_CONTINUED ? SIGCONT
+							 : (int)task->process->stop_signal);
 	return error;
 }
 

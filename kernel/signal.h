@@ -32,25 +32,53 @@ typedef u64 sigset_t; /* bit n-1 is signal n */
 #define sigmask_of(sig) (1ULL << ((sig)-1))
 
 enum {
-	SIGHUP = 1, SIGINT, SIGQUIT, SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGKILL, SIGUSR1,
-	SIGSEGV, SIGUSR2, SIGPIPE, SIGALRM, SIGTERM, SIGSTKFLT, SIGCHLD, SIGCONT, SIGSTOP, SIGTSTP,
-	SIGTTIN, SIGTTOU, SIGURG, SIGXCPU, SIGXFSZ, SIGVTALRM, SIGPROF, SIGWINCH, SIGIO, SIGPWR,
-	SIGSYS, SIGRTMIN
+	SIGHUP = 1,
+	SIGINT,
+	SIGQUIT,
+	SIGILL,
+	SIGTRAP,
+	SIGABRT,
+	SIGBUS,
+	SIGFPE,
+	SIGKILL,
+	SIGUSR1,
+	SIGSEGV,
+	SIGUSR2,
+	SIGPIPE,
+	SIGALRM,
+	SIGTERM,
+	SIGSTKFLT,
+	SIGCHLD,
+	SIGCONT,
+	SIGSTOP,
+	SIGTSTP,
+	SIGTTIN,
+	SIGTTOU,
+	SIGURG,
+	SIGXCPU,
+	SIGXFSZ,
+	SIGVTALRM,
+	SIGPROF,
+	SIGWINCH,
+	SIGIO,
+	SIGPWR,
+	SIGSYS,
+	SIGRTMIN
 };
 
 /* What happens by default; whatever is in none of these ends the process. */
 #define SIGNALS_UNSTOPPABLE (sigmask_of(SIGKILL) | sigmask_of(SIGSTOP))
-#define SIGNALS_STOP                                                                        \
+#define SIGNALS_STOP \
 	(sigmask_of(SIGSTOP) | sigmask_of(SIGTSTP) | sigmask_of(SIGTTIN) | sigmask_of(SIGTTOU))
-#define SIGNALS_IGNORED                                                                     \
+#define SIGNALS_IGNORED \
 	(sigmask_of(SIGCONT) | sigmask_of(SIGCHLD) | sigmask_of(SIGWINCH) | sigmask_of(SIGURG))
-#define SIGNALS_CORE                                                                        \
+#define SIGNALS_CORE                                                                            \
 	(sigmask_of(SIGQUIT) | sigmask_of(SIGILL) | sigmask_of(SIGTRAP) | sigmask_of(SIGABRT) | \
 	 sigmask_of(SIGFPE) | sigmask_of(SIGSEGV) | sigmask_of(SIGBUS) | sigmask_of(SIGSYS) |   \
 	 sigmask_of(SIGXCPU) | sigmask_of(SIGXFSZ))
 /* By the thread's own instruction, so they go before what others sent. */
-#define SIGNALS_SYNCHRONOUS                                                                 \
-	(sigmask_of(SIGSEGV) | sigmask_of(SIGBUS) | sigmask_of(SIGILL) | sigmask_of(SIGTRAP) |  \
+#define SIGNALS_SYNCHRONOUS                                                                    \
+	(sigmask_of(SIGSEGV) | sigmask_of(SIGBUS) | sigmask_of(SIGILL) | sigmask_of(SIGTRAP) | \
 	 sigmask_of(SIGFPE) | sigmask_of(SIGSYS))
 
 struct sigaction { /* the kernel's layout of rt_sigaction */
@@ -59,8 +87,8 @@ struct sigaction { /* the kernel's layout of rt_sigaction */
 	u64 restorer;
 	sigset_t mask;
 };
-#define SIG_DFL 0
-#define SIG_IGN 1
+#define SIG_DFL		  0
+#define SIG_IGN		  1
 #define SA_NOCLDSTOP	  0x00000001
 #define SA_NOCLDWAIT	  0x00000002
 #define SA_SIGINFO	  0x00000004
@@ -76,12 +104,35 @@ struct siginfo {
 	s32 signo, error, code, pad;
 	union {
 		u8 raw[112];
-		struct { s32 pid; u32 uid; u64 value; } rt;		       /* kill, sigqueue */
-		struct { s32 timerid, overrun; u64 value; } timer;	       /* POSIX timers */
-		struct { s32 pid; u32 uid; s32 status; s32 pad; s64 utime, stime; } child;
-		struct { u64 address; s16 lsb; } fault;
-		struct { s64 band; s32 fd; } poll;
-		struct { u64 call_address; s32 syscall; u32 arch; } sys;
+		struct {
+			s32 pid;
+			u32 uid;
+			u64 value;
+		} rt; /* kill, sigqueue */
+		struct {
+			s32 timerid, overrun;
+			u64 value;
+		} timer; /* POSIX timers */
+		struct {
+			s32 pid;
+			u32 uid;
+			s32 status;
+			s32 pad;
+			s64 utime, stime;
+		} child;
+		struct {
+			u64 address;
+			s16 lsb;
+		} fault;
+		struct {
+			s64 band;
+			s32 fd;
+		} poll;
+		struct {
+			u64 call_address;
+			s32 syscall;
+			u32 arch;
+		} sys;
 	};
 };
 static_assert(sizeof(struct siginfo) == 128, "siginfo_t");
@@ -104,7 +155,8 @@ struct sighand {
 	u32 refcount; /* atomic */
 	/* under lock */
 	struct sigaction actions[NSIG];
-	struct signal_watch *watch; /* where signalfds wait; made by the first that asks, then constant */
+	struct signal_watch
+		*watch; /* where signalfds wait; made by the first that asks, then constant */
 };
 
 /* A signal with its siginfo, on a queue. */
@@ -116,7 +168,7 @@ struct sigqueue {
 
 struct sigpending {
 	sigset_t set;
-	u32 count; /* in `queue`: RLIMIT_SIGPENDING */
+	u32 count;		/* in `queue`: RLIMIT_SIGPENDING */
 	struct list_head queue; /* of struct sigqueue; a standard signal may be in `set` alone */
 };
 
@@ -143,15 +195,17 @@ struct task_signals {
  * Send. Any context but hard IRQ. 0 or -errno (-EAGAIN: the queue limit of real-time signals; -ESRCH: nobody
  * in that group). info may be NULL (then: SI_KERNEL). The _locked ones: tree_lock is held.
  */
-int send_signal_task(struct task *task, int sig, const struct siginfo *info);	       /* tgkill, faults */
-int send_signal_process(struct process *process, int sig, const struct siginfo *info); /* kill, SIGCHLD */
-int send_signal_pgrp(u32 pgrp, int sig, const struct siginfo *info);		       /* tty, kill(-n) */
+int send_signal_task(struct task *task, int sig, const struct siginfo *info); /* tgkill, faults */
+int send_signal_process(struct process *process, int sig,
+			const struct siginfo *info);		     /* kill, SIGCHLD */
+int send_signal_pgrp(u32 pgrp, int sig, const struct siginfo *info); /* tty, kill(-n) */
 int send_signal_task_locked(struct task *task, int sig, const struct siginfo *info);
 int send_signal_process_locked(struct process *process, int sig, const struct siginfo *info);
 int send_signal_pgrp_locked(u32 pgrp, int sig, const struct siginfo *info);
 /* The same for a sigqueue that belongs to a timer, to `task` or, if that is NULL, to `process`. When it is still
  * queued from the last time, its info.timer.overrun grows instead. */
-void send_sigqueue(struct task *task, struct process *process, struct sigqueue *signal, u32 overrun);
+void send_sigqueue(struct task *task, struct process *process, struct sigqueue *signal,
+		   u32 overrun);
 /* Take it back, if it is still on a queue. */
 void cancel_sigqueue(struct task *task, struct process *process, struct sigqueue *signal);
 /* For a synchronous fault of the current thread: cannot be ignored or blocked. */
@@ -189,9 +243,9 @@ struct sighand *sighand_create(void);
 struct sighand *sighand_clone(struct sighand *old);
 void sighand_put(struct sighand *sighand);
 void task_signals_init(struct task *task);
-void signals_flush_task(struct task *task);	  /* exit: drop the queue */
+void signals_flush_task(struct task *task); /* exit: drop the queue */
 void signals_flush_process(struct process *process);
-void signals_on_exec(struct task *task);	  /* handlers to default */
+void signals_on_exec(struct task *task); /* handlers to default */
 /* A thread (current) is off its process's list; others take over what it might have done. tree_lock held. */
 void thread_left_group(struct process *process);
 /* Would this signal be ignored by the process? (the tty asks for SIGTTIN/SIGTTOU) */

@@ -132,8 +132,7 @@ static void settle_syscall(struct trap_frame *frame, const struct sigaction *act
 		if (action)
 			frame->rax = -EINTR;
 		else
-			restart_as(frame,
-				   is_i386 ? NR_RESTART_SYSCALL_I386 : NR_RESTART_SYSCALL);
+			restart_as(frame, is_i386 ? NR_RESTART_SYSCALL_I386 : NR_RESTART_SYSCALL);
 		break;
 	}
 	frame->error = -1;

@@ -17,7 +17,8 @@
 #include <kernel/syscall.h>
 
 struct sigcontext {
-	u64 r8, r9, r10, r11, r12, r13, r14, r15, rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp, rip, rflags;
+	u64 r8, r9, r10, r11, r12, r13, r14, r15, rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp, rip,
+		rflags;
 	u16 cs, gs, fs, ss;
 	u64 error, trap_number, old_mask, cr2;
 	u64 fpstate;
@@ -52,7 +53,7 @@ static_assert(offsetof(struct ucontext, mask) == 296 && sizeof(struct rt_sigfram
 #define FLAG_DIRECTION BIT(10)
 #define FLAG_RESUME    BIT(16)
 /* CF PF AF ZF SF TF DF OF RF AC: what a program may do to its own flags. */
-#define FLAGS_OF_USER  0x50dd5ULL
+#define FLAGS_OF_USER 0x50dd5ULL
 
 /* ---- alternate stacks ------------------------------------------------------------------------------------------ */
 

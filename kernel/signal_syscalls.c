@@ -7,9 +7,9 @@
 
 enum { SIG_BLOCK, SIG_UNBLOCK, SIG_SETMASK };
 
-#define SA_KNOWN                                                                             \
-	(SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | SA_EXPOSE_TAGBITS | SA_RESTORER |        \
-	 SA_ONSTACK | SA_RESTART | SA_NODEFER | SA_RESETHAND)
+#define SA_KNOWN                                                                                   \
+	(SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | SA_EXPOSE_TAGBITS | SA_RESTORER | SA_ONSTACK | \
+	 SA_RESTART | SA_NODEFER | SA_RESETHAND)
 
 /* A signal that is now ignored is dropped where it waits, even where it is blocked. */
 static void discard_ignored(int sig)

@@ -9,25 +9,20 @@
 #include <kernel/mm/vm.h>
 #include <kernel/signal_impl.h>
 
-#define PF_PROTECTION 1 /* the page fault's error code: there was a mapping, and it forbade the access */
+#define PF_PROTECTION \
+	1 /* the page fault's error code: there was a mapping, and it forbade the access */
 
 static const struct trap_signal {
 	u8 signal;
 	s16 code;
 	bool at_rip; /* si_addr is the instruction; else 0 */
 } trap_signals[] = {
-	[TRAP_DE] = { SIGFPE, FPE_INTDIV, true },
-	[TRAP_DB] = { SIGTRAP, TRAP_TRACE, true },
-	[TRAP_BP] = { SIGTRAP, SI_KERNEL, false },
-	[TRAP_OF] = { SIGSEGV, SI_KERNEL, false },
-	[TRAP_BR] = { SIGSEGV, SI_KERNEL, false },
-	[TRAP_UD] = { SIGILL, ILL_ILLOPN, true },
-	[TRAP_TS] = { SIGSEGV, SI_KERNEL, false },
-	[TRAP_NP] = { SIGBUS, SI_KERNEL, false },
-	[TRAP_SS] = { SIGBUS, SI_KERNEL, false },
-	[TRAP_GP] = { SIGSEGV, SI_KERNEL, false },
-	[TRAP_MF] = { SIGFPE, 0, true },
-	[TRAP_AC] = { SIGBUS, BUS_ADRALN, false },
+	[TRAP_DE] = { SIGFPE, FPE_INTDIV, true },  [TRAP_DB] = { SIGTRAP, TRAP_TRACE, true },
+	[TRAP_BP] = { SIGTRAP, SI_KERNEL, false }, [TRAP_OF] = { SIGSEGV, SI_KERNEL, false },
+	[TRAP_BR] = { SIGSEGV, SI_KERNEL, false }, [TRAP_UD] = { SIGILL, ILL_ILLOPN, true },
+	[TRAP_TS] = { SIGSEGV, SI_KERNEL, false }, [TRAP_NP] = { SIGBUS, SI_KERNEL, false },
+	[TRAP_SS] = { SIGBUS, SI_KERNEL, false },  [TRAP_GP] = { SIGSEGV, SI_KERNEL, false },
+	[TRAP_MF] = { SIGFPE, 0, true },	   [TRAP_AC] = { SIGBUS, BUS_ADRALN, false },
 	[TRAP_XM] = { SIGFPE, 0, true },
 };
 

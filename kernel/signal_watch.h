@@ -4,7 +4,7 @@
 #include <kernel/wait.h>
 
 struct signal_watch {
-	u32 refcount; /* atomic; the sighand holds one */
+	u32 refcount;	      /* atomic; the sighand holds one */
 	struct wait_queue wq; /* woken, under sighand->lock, when a signal is queued */
 };
 

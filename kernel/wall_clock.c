@@ -5,7 +5,11 @@
 
 DEFINE_WAIT_QUEUE(clock_set_wq);
 
-static const enum clock_kind { NO_TIMELINE, MONOTONIC, WALL } clock_kinds[] = {
+static const enum clock_kind {
+	NO_TIMELINE,
+	MONOTONIC,
+	WALL
+} clock_kinds[] = {
 	[CLOCK_REALTIME] = WALL,
 	[CLOCK_MONOTONIC] = MONOTONIC,
 	[CLOCK_MONOTONIC_RAW] = MONOTONIC,

@@ -6,6 +6,7 @@
  */
 #include <fs/proc/pid.h>
 
+#include <kernel/lib/string.h>
 #include <kernel/mm/vm.h>
 #include <kernel/pid.h>
 
@@ -85,6 +86,12 @@ void subject_put(struct subject *subject)
 u32 subject_pid(const struct subject *subject)
 {
 	return subject->whole ? subject->process->tgid : subject->task->pid;
+}
+
+/* A zombie has left its name with its last thread. */
+void subject_name(const struct subject *subject, char name[TASK_NAME])
+{
+	strscpy(name, subject->task ? subject->task->name : "", TASK_NAME);
 }
 
 bool pid_ref_find(struct pid_ref *ref, u32 number)

@@ -36,8 +36,9 @@ static struct dentry *find_exe(struct task *task)
 
 	if (!mm)
 		return NULL;
-	mutex_lock(&mm->mmap_lock); /* the last user lets go of it */
-	if (mm->exe) {
+	/* The last user lets go of it, after having had the lock. */
+	mutex_lock(&mm->mmap_lock);
+	if (READ_ONCE(mm->users) && mm->exe) {
 		dentry = mm->exe->dentry;
 		dentry_get(dentry);
 	}

@@ -469,8 +469,9 @@ long sys_futex(u32 __user *address, int operation, u32 value, const struct times
 	case FUTEX_WAIT:
 	case FUTEX_WAIT_BITSET:
 		error = get_deadline(&deadline, timeout, operation, command);
-		return error ?: futex_wait(address, operation, value,
-					   command == FUTEX_WAIT ? FUTEX_ANY : value3, deadline);
+		return error
+			       ?: futex_wait(address, operation, value,
+					     command == FUTEX_WAIT ? FUTEX_ANY : value3, deadline);
 	case FUTEX_WAKE:
 		return futex_wake(address, shared, value, FUTEX_ANY);
 	case FUTEX_WAKE_BITSET:

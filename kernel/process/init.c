@@ -44,10 +44,11 @@ static void take_first_number(struct process *process)
 	current->pid = INIT_PID;
 	pid_attach_task(INIT_PID, current);
 	pid_attach_process(INIT_PID, process);
-	pid_get(INIT_PID); /* the process's, its group's, its session's: the task has the first one */
-	pid_get(INIT_PID);
-	pid_get(INIT_PID);
-	process->tgid = process->pgrp = process->session = INIT_PID;
+	pid_get(INIT_PID); /* the process's; the task has the first one */
+	/* As on Linux it belongs to group and session 0, which nobody leads, so that it may setsid(). */
+	pid_get(0);
+	pid_get(0);
+	process->tgid = INIT_PID;
 	process->leader = current;
 	process->nr_threads = process->live_threads = 1;
 	list_add_tail(&current->thread_link, &process->threads);

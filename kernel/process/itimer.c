@@ -41,7 +41,8 @@ static u64 real_timer_left(const struct process *process)
 
 	if (!timer_pending(&process->real_timer))
 		return 0;
-	return process->real_timer.expires > now ? process->real_timer.expires - now : NSEC_PER_USEC;
+	return process->real_timer.expires > now ? process->real_timer.expires - now
+						 : NSEC_PER_USEC;
 }
 
 static void real_timer_get(struct process *process, u64 *interval, u64 *left)
@@ -72,8 +73,8 @@ static void get_timer(int which, u64 *interval, u64 *left)
 		real_timer_get(current_process, interval, left);
 	else
 		cpu_timer_get(current_process,
-			      which == ITIMER_VIRTUAL ? CPU_TIMER_VIRTUAL : CPU_TIMER_PROF, interval,
-			      left);
+			      which == ITIMER_VIRTUAL ? CPU_TIMER_VIRTUAL : CPU_TIMER_PROF,
+			      interval, left);
 }
 
 static void set_timer(int which, u64 interval, u64 left)
@@ -82,8 +83,8 @@ static void set_timer(int which, u64 interval, u64 left)
 		real_timer_set(current_process, interval, left);
 	else
 		cpu_timer_set(current_process,
-			      which == ITIMER_VIRTUAL ? CPU_TIMER_VIRTUAL : CPU_TIMER_PROF, interval,
-			      left);
+			      which == ITIMER_VIRTUAL ? CPU_TIMER_VIRTUAL : CPU_TIMER_PROF,
+			      interval, left);
 }
 
 static int put_itimerval(struct itimerval __user *user, u64 interval, u64 left)

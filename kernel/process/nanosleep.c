@@ -71,10 +71,9 @@ static int check_sleep_clock(int clock)
 	case CLOCK_THREAD_CPUTIME_ID:
 		return -EINVAL;
 	default:
-		return clock_is_timeline(clock) || clock == CLOCK_PROCESS_CPUTIME_ID ||
-				       clock < 0 ?
-			       -EOPNOTSUPP :
-			       -EINVAL;
+		return clock_is_timeline(clock) || clock == CLOCK_PROCESS_CPUTIME_ID || clock < 0
+			       ? -EOPNOTSUPP
+			       : -EINVAL;
 	}
 }
 

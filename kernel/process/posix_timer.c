@@ -162,9 +162,9 @@ static int check_clock(int clock)
 	if (clock == CLOCK_PROCESS_CPUTIME_ID || clock == CLOCK_THREAD_CPUTIME_ID || clock < 0)
 		return -EOPNOTSUPP;
 	return clock_is_timeline(clock) && clock != CLOCK_MONOTONIC_RAW &&
-			       clock != CLOCK_REALTIME_COARSE && clock != CLOCK_MONOTONIC_COARSE ?
-		       0 :
-		       -EINVAL;
+			       clock != CLOCK_REALTIME_COARSE && clock != CLOCK_MONOTONIC_COARSE
+		       ? 0
+		       : -EINVAL;
 }
 
 /* The number, or -errno. */

@@ -16,8 +16,8 @@ struct robust_list {
 	struct robust_list __user *next; /* bit 0: of a priority-inheriting lock */
 };
 struct robust_list_head {
-	struct robust_list list; /* circular: the last entry points here */
-	s64 word_offset;	 /* from an entry to its futex word */
+	struct robust_list list;	    /* circular: the last entry points here */
+	s64 word_offset;		    /* from an entry to its futex word */
 	struct robust_list __user *pending; /* about to be locked or unlocked */
 };
 

@@ -22,7 +22,7 @@ static const struct {
 	int resource;
 	struct rlimit limit;
 } limits[] = {
-	{ RLIMIT_NOFILE, { 1024, 1 << 20 } },
+	{ RLIMIT_NOFILE, { 1024, 4096 } },
 	{ RLIMIT_STACK, { 8 << 20, RLIM_INFINITY } },
 	{ RLIMIT_CORE, { 0, 0 } },
 	{ RLIMIT_DATA, { RLIM_INFINITY, RLIM_INFINITY } },
