@@ -2,6 +2,7 @@
 #include <fs/attributes.h>
 
 #include <fs/syscalls_path.h>
+#include <kernel/lib/string.h>
 #include <kernel/process.h>
 
 #define UNCHANGED (~0U)
@@ -33,6 +34,13 @@ void inode_drop_privileges(struct inode *inode)
 	mutex_unlock(&inode->lock);
 }
 
+/* Pipes and sockets without a name have a mode and an owner that protect nothing; what is no file in any sense
+ * (eventpolls and the like) has none. */
+static int change_nameless(const struct file *file)
+{
+	return !strcmp(file->anon_name, "pipe:") || !strcmp(file->anon_name, "socket:") ? 0 : -EOPNOTSUPP;
+}
+
 /* ---- chmod ------------------------------------------------------------------------------------------- */
 
 static int change_mode(struct inode *inode, u32 mode)
@@ -57,12 +65,14 @@ static int change_mode(struct inode *inode, u32 mode)
 long sys_fchmod(int fd, u32 mode)
 {
 	struct fd borrowed = fd_borrow(fd);
-	long error = -EINVAL;
+	long error;
 
 	if (!borrowed.file)
 		return -EBADF;
 	if (borrowed.file->dentry)
 		error = change_mode(borrowed.file->dentry->inode, mode);
+	else
+		error = change_nameless(borrowed.file);
 	fd_return(borrowed);
 	return error;
 }
@@ -129,12 +139,14 @@ static int change_owner(struct inode *inode, u32 uid, u32 gid)
 long sys_fchown(int fd, u32 uid, u32 gid)
 {
 	struct fd borrowed = fd_borrow(fd);
-	long error = -EINVAL;
+	long error;
 
 	if (!borrowed.file)
 		return -EBADF;
 	if (borrowed.file->dentry)
 		error = change_owner(borrowed.file->dentry->inode, uid, gid);
+	else
+		error = change_nameless(borrowed.file);
 	fd_return(borrowed);
 	return error;
 }

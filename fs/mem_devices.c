@@ -32,7 +32,7 @@ static ssize_t write_away(struct file *file, struct iov_iter *from, loff_t *pos)
 
 static ssize_t write_full(struct file *file, struct iov_iter *from, loff_t *pos)
 {
-	return from->count ? -ENOSPC : 0;
+	return -ENOSPC;
 }
 
 /* Does the rest have to wait: for a dying program, or for others that want the CPU? */
@@ -58,20 +58,9 @@ static ssize_t read_zeroes(struct file *file, struct iov_iter *to, loff_t *pos)
 	return done;
 }
 
-static struct page *zero_fault(struct vm_area *area, u64 pgoff, bool write)
-{
-	return alloc_page(GFP_KERNEL | GFP_ZERO) ?: ERR_PTR(-ENOMEM);
-}
-
-static const struct vm_ops zero_vm_ops = { .fault = zero_fault };
-
-/* Private memory only: shared memory has a call of its own, mmap() with MAP_ANONYMOUS. */
 static int zero_mmap(struct file *file, struct vm_area *area)
 {
-	if (area->flags & VM_SHARED)
-		return -ENODEV;
-	area->ops = &zero_vm_ops;
-	return 0;
+	return vm_area_make_anonymous(area);
 }
 
 /* ---- random ------------------------------------------------------------------------------------------ */

@@ -1,9 +1,11 @@
 /*
- * signalfd: signals as a file. It has no signals of its own: whoever reads or polls it asks for his own pending
- * ones, those of the mask. So it may be waited on in the name of several processes (after a fork, or by an
- * eventpoll that outlives the one who set it up), and keeps the wait queues of all of them alive.
+ * signalfd: signals as a file. It has no signals of its own: whoever reads or polls it asks for his
+ * own pending ones, those of the mask. So it may be waited on in the name of several processes
+ * (after a fork, or by an eventpoll that outlives the one who set it up), and keeps the wait queues
+ * of all of them alive.
  *
- * Context: process. Locks: lock (mutex): mask and watches. sighand->lock by what is asked of kernel/signal.
+ * Context: process. Locks: lock (mutex): mask and watches. sighand->lock by what is asked of
+ * kernel/signal.
  */
 #include <fs/file.h>
 #include <fs/seq_buf.h>
@@ -43,7 +45,7 @@ struct kept_watch {
 	struct signal_watch *watch; /* a reference */
 };
 
-/* ---- the wait queues -------------------------------------------------------------------------------------------- */
+/* ---- the wait queues ----------------------------------------------------------------------- */
 
 static bool keeps(const struct signalfd *signalfd, const struct signal_watch *watch)
 {
@@ -55,7 +57,8 @@ static bool keeps(const struct signalfd *signalfd, const struct signal_watch *wa
 	return false;
 }
 
-/* The wait queue of the current process, which from now on lives as long as the file. NULL: no memory. */
+/* The wait queue of the current process, which from now on lives as long as the file. NULL: no
+ * memory. */
 static struct wait_queue *own_wait_queue(struct signalfd *signalfd)
 {
 	struct signal_watch *watch = signal_watch_of_current();
@@ -79,13 +82,14 @@ static struct wait_queue *own_wait_queue(struct signalfd *signalfd)
 	return ok ? &watch->wq : NULL;
 }
 
-/* ---- reading ---------------------------------------------------------------------------------------------------- */
+/* ---- reading ------------------------------------------------------------------------------- */
 
 #define SIGNALS_FAULT                                                                         \
 	(sigmask_of(SIGILL) | sigmask_of(SIGFPE) | sigmask_of(SIGSEGV) | sigmask_of(SIGBUS) | \
 	 sigmask_of(SIGTRAP))
 
-/* Which part of the union holds depends on the signal where the kernel's code says why; else on the code. */
+/* Which part of the union holds depends on the signal where the kernel's code says why; else on
+ * the code. */
 static void describe(struct signalfd_siginfo *to, const struct siginfo *info)
 {
 	bool has_reason = info->code > SI_USER && info->code < SI_KERNEL;
@@ -198,7 +202,7 @@ static const struct file_ops signalfd_ops = {
 	.show_fdinfo = signalfd_show_fdinfo,
 };
 
-/* ---- the system calls ---------------------------------------------------------------------------------------------- */
+/* ---- the system calls ---------------------------------------------------------------------- */
 
 static int create(sigset_t mask, int flags)
 {

@@ -1,6 +1,7 @@
 /*
- * timerfd: a timer as a file. Reading gives how often it expired since the last read. One that nobody reads
- * expires once and then waits to be read: what passed meanwhile is counted, not waited for.
+ * timerfd: a timer as a file. Reading gives how often it expired since the last read. One that
+ * nobody reads expires once and then waits to be read: what passed meanwhile is counted, not waited
+ * for.
  *
  * Context: process; expiry: softirq. Locks: the interval timer's lock; inside it the wait queue's.
  */

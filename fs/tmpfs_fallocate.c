@@ -3,6 +3,7 @@
 #include <fs/tmpfs.h>
 
 #include <kernel/lib/string.h>
+#include <kernel/mm/vm.h>
 #include <kernel/mm/page.h>
 #include <kernel/process.h>
 
@@ -63,6 +64,8 @@ static void punch_hole(struct inode *inode, loff_t from, loff_t to)
 		tmpfs_remove_pages(inode, first, last);
 	}
 	mutex_unlock(&inode->lock);
+	if (inode->mapped && first < last)
+		vm_unmap_pages(inode, first, last, false);
 }
 
 int tmpfs_fallocate(struct inode *inode, int mode, loff_t offset, loff_t length)

@@ -37,6 +37,7 @@ int tmpfs_add_page(struct inode *inode, u64 index, struct page *page)
 	return error;
 }
 
+/* inode->lock is held. */
 void tmpfs_remove_pages(struct inode *inode, u64 from, u64 to)
 {
 	while (page_tree_next(&inode->pages, &from) && from < to) {
@@ -217,13 +218,17 @@ static void zero_tail(struct inode *inode, loff_t size)
 
 int tmpfs_truncate(struct inode *inode, loff_t size)
 {
+	u64 end = DIV_ROUND_UP((u64)size, PAGE_SIZE);
+
 	mutex_lock(&inode->lock);
 	if (size < inode->size) {
-		tmpfs_remove_pages(inode, DIV_ROUND_UP((u64)size, PAGE_SIZE), ~0ULL);
+		tmpfs_remove_pages(inode, end, ~0ULL);
 		zero_tail(inode, size);
 	}
 	inode->size = size;
 	mutex_unlock(&inode->lock);
+	if (inode->mapped)
+		vm_unmap_pages(inode, end, ~0ULL, true);
 	return 0;
 }
 
@@ -295,7 +300,13 @@ static const struct vm_ops tmpfs_vm_ops = { .fault = tmpfs_fault };
 
 static int tmpfs_mmap(struct file *file, struct vm_area *vma)
 {
+	struct inode *inode = file->dentry->inode;
+
+	mutex_lock(&inode->lock);
+	inode->mapped = true;
+	mutex_unlock(&inode->lock);
 	vma->ops = &tmpfs_vm_ops;
+	vma->shared = inode;
 	inode_touch_atime(file);
 	return 0;
 }

@@ -98,6 +98,7 @@ struct inode {
 	u64 blocks; /* of 512 bytes */
 	struct timespec64 atime, mtime, ctime;
 	struct page_tree pages; /* a regular file's (tmpfs) */
+	bool mapped;		/* has been, at some time: programs may have its pages */
 
 	/* under names_lock */
 	u32 nlink;

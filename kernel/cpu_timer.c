@@ -1,4 +1,5 @@
-/* Timers of CPU time; see kernel/cpu_timer.h. Locks: tree_lock (the threads); process->lock inside it. */
+/* Timers of CPU time; see kernel/cpu_timer.h. Locks: tree_lock (the threads); process->lock inside
+ * it. */
 #include <kernel/cpu/tsc.h>
 #include <kernel/cpu_timer.h>
 #include <kernel/process.h>
@@ -13,7 +14,7 @@ static const int signal_of[NR_CPU_TIMERS] = {
 	[CPU_TIMER_PROF] = SIGPROF,
 };
 
-/* ---- reading ------------------------------------------------------------------------------------------------- */
+/* ---- reading ------------------------------------------------------------------------------- */
 
 static bool runs_now(const struct task *task)
 {
@@ -59,7 +60,7 @@ void process_cpu_time(struct process *process, u64 *user, u64 *total)
 	spin_unlock_bh(&tree_lock);
 }
 
-/* ---- looking -------------------------------------------------------------------------------------------------- */
+/* ---- looking ------------------------------------------------------------------------------- */
 
 static void note_left(u64 *left, u64 expires, u64 now)
 {
@@ -126,7 +127,8 @@ static void set_parked(struct process *process)
 }
 
 /*
- * tree_lock held. Set the timer for when `left` may be used up, by all CPUs together; or park the process:
+ * tree_lock held. Set the timer for when `left` may be used up, by all CPUs together; or park the
+ * process:
  *
  *	here				waker, and the CPU that runs the task
  *	parked = true			on_run_queue = true
@@ -175,7 +177,7 @@ void cpu_timer_unpark(struct task *task)
 		timer_start(&timers->look, clock_ns() + GRAIN_NS);
 }
 
-/* ---- setting --------------------------------------------------------------------------------------------------- */
+/* ---- setting ------------------------------------------------------------------------------- */
 
 void cpu_timer_get(struct process *process, enum cpu_timer_kind kind, u64 *interval, u64 *left)
 {

@@ -1,9 +1,11 @@
 /*
- * CPU time: reading it while it runs, and timers that count it (ITIMER_VIRTUAL, ITIMER_PROF, RLIMIT_CPU).
+ * CPU time: reading it while it runs, and timers that count it (ITIMER_VIRTUAL, ITIMER_PROF,
+ * RLIMIT_CPU).
  *
- * A timer on the monotonic clock is set for the earliest moment at which the CPU time can be used up, and then looks.
- * When nothing of the process wants to run it is not set again: the process is parked, and the first of its
- * threads that comes back to a CPU sets it. So a process that is blocked costs nothing.
+ * A timer on the monotonic clock is set for the earliest moment at which the CPU time can be used
+ * up, and then looks. When nothing of the process wants to run it is not set again: the process is
+ * parked, and the first of its threads that comes back to a CPU sets it. So a process that is
+ * blocked costs nothing.
  */
 #pragma once
 

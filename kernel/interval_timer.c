@@ -1,11 +1,12 @@
 /*
- * Interval timers. Locks: timer->lock (softirq-safe); inside it, by `expired`, what sending a signal or waking
- * takes. Outside it: clock_set_wq.lock.
+ * Interval timers. Locks: timer->lock (softirq-safe); inside it, by `expired`, what sending a
+ * signal or waking takes. Outside it: clock_set_wq.lock.
  */
 #include <kernel/interval_timer.h>
 #include <kernel/wall_clock.h>
 
-/* How often at most a periodic timer interrupts; when its interval is shorter, `times` makes up for it. */
+/* How often at most a periodic timer interrupts; when its interval is shorter, `times` makes up
+ * for it. */
 #define PERIOD_MIN_NS (100 * NSEC_PER_USEC)
 
 static void start_no_earlier(struct interval_timer *timer, u64 earliest)
@@ -13,7 +14,8 @@ static void start_no_earlier(struct interval_timer *timer, u64 earliest)
 	timer_start(&timer->timer, max(clock_deadline(timer->base, timer->expires), earliest));
 }
 
-/* How many intervals are over at `now`, which is not before the expiry; the expiry is moved behind it. */
+/* How many intervals are over at `now`, which is not before the expiry; the expiry is moved behind
+ * it. */
 static u64 pass_intervals(struct interval_timer *timer, u64 now)
 {
 	u64 times = 1 + (now - timer->expires) / timer->interval;
@@ -22,7 +24,8 @@ static u64 pass_intervals(struct interval_timer *timer, u64 now)
 	return times;
 }
 
-/* Softirq. It may have been set anew while we waited for the lock, so it is looked at as if for the first time. */
+/* Softirq. It may have been set anew while we waited for the lock, so it is looked at as if for
+ * the first time. */
 static void timer_due(struct timer *inner)
 {
 	struct interval_timer *timer = container_of(inner, struct interval_timer, timer);

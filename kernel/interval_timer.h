@@ -1,6 +1,6 @@
 /*
- * A timer on one of the clocks that programs can name, once or at intervals, relative or absolute: what POSIX
- * timers and timerfds are made of.
+ * A timer on one of the clocks that programs can name, once or at intervals, relative or absolute:
+ * what POSIX timers and timerfds are made of.
  */
 #pragma once
 
@@ -27,10 +27,10 @@ struct interval_timer {
 };
 
 void interval_timer_init(struct interval_timer *timer, int clock);
-/* It will not expire any more, nor is expiring, when this returns. Process context, no lock held. */
+/* When this returns it neither will expire nor is expiring. Process context, no lock held. */
 void interval_timer_destroy(struct interval_timer *timer);
 
-/* ---- under timer->lock ---------------------------------------------------------------------------- */
+/* ---- under timer->lock --------------------------------------------------------------------- */
 
 /* value 0: stop it. */
 void interval_timer_set(struct interval_timer *timer, u64 value, u64 interval, bool absolute);

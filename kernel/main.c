@@ -3,10 +3,12 @@
  * has to say. Then the first thread does what the command line asks for.
  */
 #include <drivers/keyboard.h>
+#include <drivers/tty/tty.h>
 #include <drivers/uart.h>
 #include <drivers/vga.h>
 #include <fs/file.h>
 #include <fs/mmap.h>
+#include <fs/proc/proc.h>
 #include <fs/vfs.h>
 #include <kernel/bench.h>
 #include <kernel/boot_info.h>
@@ -34,6 +36,7 @@
 #include <kernel/process/fork.h>
 #include <kernel/process/futex.h>
 #include <kernel/process/init.h>
+#include <kernel/process/oom.h>
 #include <kernel/random.h>
 #include <kernel/sched.h>
 #include <kernel/selftest.h>
@@ -136,9 +139,6 @@ static void run_selftests(void)
 	machine_poweroff(failed ? EXIT_FAILED : EXIT_OK);
 }
 
-void tty_init(void) __attribute__((weak));
-void proc_init(void) __attribute__((weak));
-
 /* What only exists for programs: the tree of names, processes, signals. */
 static void start_user_side(void)
 {
@@ -149,11 +149,10 @@ static void start_user_side(void)
 	mmap_init();
 	processes_init();
 	futex_init();
+	oom_init();
 	signal_traps_init();
-	if (tty_init)
-		tty_init();
-	if (proc_init)
-		proc_init();
+	tty_init();
+	proc_init();
 }
 
 static void start_init(void)

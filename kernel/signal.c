@@ -1,6 +1,7 @@
 /*
- * Sending signals: is it wanted, where is it queued, who is woken for it, and what it does to the process
- * at once: a fatal one ends all threads, SIGCONT continues them, whoever takes it in the end.
+ * Sending signals: is it wanted, where is it queued, who is woken for it, and what it does to the
+ * process at once: a fatal one ends all threads, SIGCONT continues them, whoever takes it in the
+ * end.
  *
  * Context: softirq or process. Locks: tree_lock, then sighand->lock; see kernel/signal.h.
  */
@@ -18,11 +19,11 @@ static bool is_unkillable(const struct process *process)
 	return process == init_process && !init_may_die;
 }
 
-/* ---- waking -------------------------------------------------------------------------------------------- */
+/* ---- waking -------------------------------------------------------------------------------- */
 
 /*
- * A task that sleeps is woken; one that runs a program on another CPU is interrupted, so that it comes
- * by the way back to user mode:
+ * A task that sleeps is woken; one that runs a program on another CPU is interrupted, so that it
+ * comes by the way back to user mode:
  *
  *	sender				its CPU
  *	pending_flag = true		current = task
@@ -63,7 +64,7 @@ void recalc_sigpending(struct task *task)
 	WRITE_ONCE(signals->pending_flag, signals->stop_pending || (set & ~signals->blocked));
 }
 
-/* ---- what a signal meets -------------------------------------------------------------------------------- */
+/* ---- what a signal meets ------------------------------------------------------------------- */
 
 bool action_ignores(const struct task *task, int sig)
 {
@@ -132,7 +133,7 @@ static int cancel_opposites(struct process *process, int sig)
 	return continue_group(process);
 }
 
-/* ---- who takes it ------------------------------------------------------------------------------------------ */
+/* ---- who takes it -------------------------------------------------------------------------- */
 
 /* One that has stopped takes nothing until it is continued. */
 static bool can_take(const struct task *task, int sig)
@@ -142,7 +143,8 @@ static bool can_take(const struct task *task, int sig)
 	return !(task->signals.blocked & sigmask_of(sig)) && !task->signals.stopped;
 }
 
-/* `first` if it can; for a signal to the process any other thread, at best one with nothing else to do. */
+/* `first` if it can; for a signal to the process any other thread, at best one with nothing else
+ * to do. */
 static struct task *choose_thread(struct task *first, bool group, int sig)
 {
 	struct task *task, *busy = NULL;
@@ -201,9 +203,10 @@ void wake_for_shared(struct process *process)
 			signal_wake_up(task, false);
 }
 
-/* ---- sending ------------------------------------------------------------------------------------------------ */
+/* ---- sending ------------------------------------------------------------------------------- */
 
-/* sighand->lock held. `group`: to the process of `task`, else to `task` alone. `*told` as continue_group(). */
+/* sighand->lock held. `group`: to the process of `task`, else to `task` alone. `*told` as
+ * continue_group(). */
 static int queue_signal(struct task *task, bool group, int sig, const struct siginfo *info,
 			int *told)
 {
@@ -297,7 +300,7 @@ int send_signal_pgrp(u32 pgrp, int sig, const struct siginfo *info)
 	return error;
 }
 
-/* ---- timers: the sigqueue is theirs ------------------------------------------------------------------------ */
+/* ---- timers: the sigqueue is theirs -------------------------------------------------------- */
 
 /* sighand->lock held. */
 static void queue_owned(struct task *task, bool group, struct sigqueue *signal, u32 overrun)
@@ -340,10 +343,10 @@ void cancel_sigqueue(struct task *task, struct process *process, struct sigqueue
 	spin_unlock_bh(&current->sighand->lock);
 }
 
-/* ---- faults ---------------------------------------------------------------------------------------------------- */
+/* ---- faults -------------------------------------------------------------------------------- */
 
-/* A thread that cannot go on must take the signal now: if it is blocked or ignored, the default action, which
- * ends the process, init too. */
+/* A thread that cannot go on must take the signal now: if it is blocked or ignored, the default
+ * action, which ends the process, init too. */
 void force_signal_info(const struct siginfo *info)
 {
 	int sig = info->signo;
@@ -372,8 +375,8 @@ void force_signal(int sig, int code, u64 address)
 	force_signal_info(&info);
 }
 
-/* Another thread may have relied on this one to take what waits for all; and the others may have stopped
- * already, waiting for it. */
+/* Another thread may have relied on this one to take what waits for all; and the others may have
+ * stopped already, waiting for it. */
 void thread_left_group(struct process *process)
 {
 	bool all_stopped;

@@ -1,6 +1,6 @@
 /*
- * Signals. Per thread: a mask and a queue; per process: a queue and, shared by all that were cloned with
- * CLONE_SIGHAND, the actions. Sending only queues and wakes; everything else happens when the
+ * Signals. Per thread: a mask and a queue; per process: a queue and, shared by all that were cloned
+ * with CLONE_SIGHAND, the actions. Sending only queues and wakes; everything else happens when the
  * thread is on its way back to user mode: deliver_signals().
  *
  *	kernel/signal.c			sending: what is queued, who is woken
@@ -11,9 +11,10 @@
  *	kernel/signal_frame.c		the frame of a handler on the user's stack, and the way back
  *	kernel/signal_trap.c		exceptions become signals
  *
- * Locks: tree_lock, held by every sender, keeps the threads of a process together. Inside it sighand->lock
- * (softirq-safe: timers and the tty send from softirqs), which protects actions, both queues, masks and
- * the stop and exit state of the process. Inside that: signalfd's wait queue, run-queue locks (waking).
+ * Locks: tree_lock, held by every sender, keeps the threads of a process together. Inside it
+ * sighand->lock (softirq-safe: timers and the tty send from softirqs), which protects actions, both
+ * queues, masks and the stop and exit state of the process. Inside that: signalfd's wait queue,
+ * run-queue locks (waking).
  */
 #pragma once
 
@@ -174,8 +175,9 @@ struct sigpending {
 
 /* Each task's part. Under sighand->lock unless said otherwise. */
 struct task_signals {
-	/* Something deliverable may be there: what signal_pending() and the way back to user mode read,
-	 * without lock. First, because assembler reads it. Others set it, the task itself clears it. */
+	/* Something deliverable may be there: what signal_pending() and the way back to user mode
+	 * read, without lock. First, because assembler reads it. Others set it, the task itself
+	 * clears it. */
 	bool pending_flag;
 	bool stop_dequeued; /* it took a stopping signal off the queue, and no SIGCONT came since */
 	bool stop_pending;  /* it is to stop with its process ... */
@@ -192,8 +194,9 @@ struct task_signals {
 };
 
 /*
- * Send. Any context but hard IRQ. 0 or -errno (-EAGAIN: the queue limit of real-time signals; -ESRCH: nobody
- * in that group). info may be NULL (then: SI_KERNEL). The _locked ones: tree_lock is held.
+ * Send. Any context but hard IRQ. 0 or -errno (-EAGAIN: the queue limit of real-time signals;
+ * -ESRCH: nobody in that group). info may be NULL (then: SI_KERNEL). The _locked ones: tree_lock is
+ * held.
  */
 int send_signal_task(struct task *task, int sig, const struct siginfo *info); /* tgkill, faults */
 int send_signal_process(struct process *process, int sig,
@@ -202,8 +205,8 @@ int send_signal_pgrp(u32 pgrp, int sig, const struct siginfo *info); /* tty, kil
 int send_signal_task_locked(struct task *task, int sig, const struct siginfo *info);
 int send_signal_process_locked(struct process *process, int sig, const struct siginfo *info);
 int send_signal_pgrp_locked(u32 pgrp, int sig, const struct siginfo *info);
-/* The same for a sigqueue that belongs to a timer, to `task` or, if that is NULL, to `process`. When it is still
- * queued from the last time, its info.timer.overrun grows instead. */
+/* The same for a sigqueue that belongs to a timer, to `task` or, if that is NULL, to `process`.
+ * When it is still queued from the last time, its info.timer.overrun grows instead. */
 void send_sigqueue(struct task *task, struct process *process, struct sigqueue *signal,
 		   u32 overrun);
 /* Take it back, if it is still on a queue. */
@@ -215,14 +218,15 @@ void force_signal_info(const struct siginfo *info);
 /* A signal waits for `current`: sleep interruptibly no longer. Also declared by kernel/wait.h. */
 bool signal_pending(void);
 bool fatal_signal_pending(void); /* SIGKILL: for waits that only death may end */
-/* Recompute pending_flag of the current task after the mask or the queues changed; sighand->lock held. */
+/* Recompute pending_flag of the current task after the mask or the queues changed; sighand->lock
+ * held. */
 void recalc_sigpending(struct task *task);
-/* `task` has something to do on its way to user mode: wake it, or interrupt the CPU on which it runs a program.
- * `fatal`: out of any sleep. sighand->lock held. */
+/* `task` has something to do on its way to user mode: wake it, or interrupt the CPU on which it
+ * runs a program. `fatal`: out of any sleep. sighand->lock held. */
 void signal_wake_up(struct task *task, bool fatal);
 
-/* Take one of the signals of `set` off the queues of the current thread and process, without delivering it; 0: there
- * is none. Is there one? */
+/* Take one of the signals of `set` off the queues of the current thread and process, without
+ * delivering it; 0: there is none. Is there one? */
 int take_signal(sigset_t set, struct siginfo *info);
 bool signals_queued(sigset_t set);
 
@@ -230,10 +234,11 @@ bool signals_queued(sigset_t set);
  * interrupt the system call that was left. Interrupts on. */
 void deliver_signals(struct trap_frame *frame);
 
-/* For ppoll, pselect, epoll_pwait, sigsuspend: swap the mask; put back when the call returns without a
- * handler having run, else by the handler's sigreturn. `set` NULL: no change. 0 or -EFAULT/-EINVAL. */
+/* For ppoll, pselect, epoll_pwait, sigsuspend: swap the mask; put back when the call returns
+ * without a handler having run, else by the handler's sigreturn. `set` NULL: no change. 0 or
+ * -EFAULT/-EINVAL. */
 int set_user_sigmask(const sigset_t __user *user_set, size_t size);
-/* Call at the end: `interrupted` when the result is -EINTR, so that the handler sees the new mask. */
+/* Call at the end. `interrupted`: the result is -EINTR, and the handler is to see the new mask. */
 void restore_user_sigmask(bool interrupted);
 /* Set the current task's mask. SIGKILL and SIGSTOP stay open. */
 void set_blocked(sigset_t blocked);
@@ -246,7 +251,8 @@ void task_signals_init(struct task *task);
 void signals_flush_task(struct task *task); /* exit: drop the queue */
 void signals_flush_process(struct process *process);
 void signals_on_exec(struct task *task); /* handlers to default */
-/* A thread (current) is off its process's list; others take over what it might have done. tree_lock held. */
+/* A thread (current) is off its process's list; others take over what it might have done.
+ * tree_lock held. */
 void thread_left_group(struct process *process);
 /* Would this signal be ignored by the process? (the tty asks for SIGTTIN/SIGTTOU) */
 bool signal_ignored(struct task *task, int sig);

@@ -1,6 +1,7 @@
 /*
- * What a thread does about its signals, on its way back to user mode: it runs a handler, or does the default: ends,
- * stops, or nothing. And the system call that was interrupted is restarted or answers EINTR.
+ * What a thread does about its signals, on its way back to user mode: it runs a handler, or does
+ * the default: ends, stops, or nothing. And the system call that was interrupted is restarted or
+ * answers EINTR.
  *
  * Context: process, interrupts on. Locks: sighand->lock while a signal is chosen.
  */
@@ -20,7 +21,7 @@ struct delivery {
 	struct sigaction action;
 };
 
-/* ---- which signal, and does it have a handler? --------------------------------------------------------------- */
+/* ---- which signal, and does it have a handler? --------------------------------------------- */
 
 enum verdict { NOTHING_LEFT, RUN_HANDLER, SKIP, STOP, JOIN_STOP, END };
 
@@ -50,8 +51,8 @@ static enum verdict judge(struct delivery *next)
 	return RUN_HANDLER;
 }
 
-/* By a SIGKILL on our queue, which says no more than that: either the whole process ends, for a reason that
- * is written down, or this thread alone, because another one calls exec. */
+/* By a SIGKILL on our queue, which says no more than that: either the whole process ends, for a
+ * reason that is written down, or this thread alone, because another one calls exec. */
 static __noreturn void end(int sig)
 {
 	if (current_process->group_exiting)
@@ -90,7 +91,7 @@ static bool next_handler(struct delivery *next)
 	}
 }
 
-/* ---- the interrupted system call ------------------------------------------------------------------------------ */
+/* ---- the interrupted system call ----------------------------------------------------------- */
 
 static bool in_syscall(const struct trap_frame *frame)
 {
@@ -104,8 +105,8 @@ static void restart_as(struct trap_frame *frame, u64 number)
 	frame->rip -= SYSCALL_SIZE;
 }
 
-/* What becomes of the call, whose result says what it wants. `action`: of the handler that runs; NULL: none.
- * Done once: afterwards the frame no longer stands for a system call. */
+/* What becomes of the call, whose result says what it wants. `action`: of the handler that runs;
+ * NULL: none. Done once: afterwards the frame no longer stands for a system call. */
 static void settle_syscall(struct trap_frame *frame, const struct sigaction *action)
 {
 	bool is_i386 = frame->vector == VECTOR_INT80;
@@ -144,7 +145,7 @@ long sys_restart_syscall(void)
 	return current->restart ? current->restart(current) : -EINTR;
 }
 
-/* ---- the handler -------------------------------------------------------------------------------------------------- */
+/* ---- the handler --------------------------------------------------------------------------- */
 
 /* While it runs, the signal itself and those of its action's mask are kept out. */
 static void block_for_handler(const struct delivery *delivery)
@@ -156,7 +157,8 @@ static void block_for_handler(const struct delivery *delivery)
 	set_blocked(blocked);
 }
 
-/* There was no room for the frame. If it is SIGSEGV's own handler that cannot run, that was the last chance. */
+/* There was no room for the frame. If it is SIGSEGV's own handler that cannot run, that was the
+ * last chance. */
 static void frame_failed(int sig)
 {
 	if (sig == SIGSEGV) {

@@ -1,7 +1,7 @@
 /*
- * The frame of a signal handler on the user's stack, exactly as Linux builds it on x86-64 (libc, debuggers and
- * runtimes read and write it), and sigreturn, which loads the registers from there. What comes back
- * was written by a program: only what user mode may set is taken from it.
+ * The frame of a signal handler on the user's stack, exactly as Linux builds it on x86-64 (libc,
+ * debuggers and runtimes read and write it), and sigreturn, which loads the registers from there.
+ * What comes back was written by a program: only what user mode may set is taken from it.
  *
  * Context: process, no locks.
  */
@@ -55,7 +55,7 @@ static_assert(offsetof(struct ucontext, mask) == 296 && sizeof(struct rt_sigfram
 /* CF PF AF ZF SF TF DF OF RF AC: what a program may do to its own flags. */
 #define FLAGS_OF_USER 0x50dd5ULL
 
-/* ---- alternate stacks ------------------------------------------------------------------------------------------ */
+/* ---- alternate stacks ---------------------------------------------------------------------- */
 
 static bool in_altstack(u64 rsp)
 {
@@ -115,9 +115,10 @@ long sys_sigaltstack(const struct stack __user *new_stack, struct stack __user *
 	return error;
 }
 
-/* ---- going to the handler ---------------------------------------------------------------------------------------- */
+/* ---- going to the handler ------------------------------------------------------------------ */
 
-/* Where the frame goes, and above it (*fpstate) the vector registers. 0: it would not fit the alternate stack. */
+/* Where the frame goes, and above it (*fpstate) the vector registers. 0: it would not fit the
+ * alternate stack. */
 static u64 place_frame(u64 rsp, const struct sigaction *action, u64 *fpstate)
 {
 	const struct task_signals *signals = &current->signals;
@@ -184,7 +185,8 @@ bool setup_frame(struct trap_frame *frame, int sig, const struct sigaction *acti
 	struct ucontext *uc = &user.uc;
 	u64 rsp = place_frame(frame->rsp, action, &uc->context.fpstate), fpstate;
 
-	/* No instruction can be at such a handler, and the CPU would fault before it had left the kernel. */
+	/* No instruction can be at such a handler, and the CPU would fault before it had left the
+	 * kernel. */
 	if (!rsp || !(action->flags & SA_RESTORER) || action->handler >= USER_END)
 		return false;
 	fpstate = uc->context.fpstate;
@@ -207,7 +209,7 @@ bool setup_frame(struct trap_frame *frame, int sig, const struct sigaction *acti
 	return true;
 }
 
-/* ---- and back ------------------------------------------------------------------------------------------------------ */
+/* ---- and back ------------------------------------------------------------------------------ */
 
 static void load_registers(struct trap_frame *frame, const struct sigcontext *from)
 {
@@ -240,7 +242,8 @@ static bool restore(struct trap_frame *frame)
 	if (copy_from_user(&uc, (const void __user *)user, sizeof(uc)))
 		return false;
 	set_blocked(uc.mask);
-	/* iretq would fault, in the kernel, for an address that cannot be or a segment that is not user mode's. */
+	/* iretq would fault, in the kernel, for an address that cannot be or a segment that is not
+	 * user mode's. */
 	if (uc.context.rip >= USER_END || uc.context.cs != USER_CS || uc.context.ss != USER_DS)
 		return false;
 	if (fpu_copy_from_user((const void __user *)uc.context.fpstate))

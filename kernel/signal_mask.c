@@ -55,8 +55,8 @@ int set_user_sigmask(const sigset_t __user *user_set, size_t size)
 	return 0;
 }
 
-/* After an interruption the signal is still to be delivered under the new mask: deliver_signals() puts the
- * old one back. */
+/* After an interruption the signal is still to be delivered under the new mask: deliver_signals()
+ * puts the old one back. */
 void restore_user_sigmask(bool interrupted)
 {
 	struct task_signals *signals = &current->signals;
@@ -67,7 +67,7 @@ void restore_user_sigmask(bool interrupted)
 	set_blocked(signals->saved_blocked);
 }
 
-/* ---- actions --------------------------------------------------------------------------------------------- */
+/* ---- actions ------------------------------------------------------------------------------- */
 
 struct sighand *sighand_create(void)
 {

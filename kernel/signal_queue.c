@@ -1,7 +1,7 @@
 /*
- * Queues of pending signals. A standard signal is pending once or not at all, so a bit says it, and a
- * sigqueue carries its siginfo if there was memory for one. Real-time signals queue up, each with its
- * own sigqueue, in the order in which they were sent.
+ * Queues of pending signals. A standard signal is pending once or not at all, so a bit says it, and
+ * a sigqueue carries its siginfo if there was memory for one. Real-time signals queue up, each with
+ * its own sigqueue, in the order in which they were sent.
  *
  * Locks: all under the sighand->lock of the threads that a queue belongs to.
  */
@@ -17,8 +17,8 @@ void sigpending_init(struct sigpending *pending)
 	INIT_LIST_HEAD(&pending->queue);
 }
 
-/* What a program sent through kill(), or the kernel, is never lost for want of memory or by a limit; a signal
- * that carries a value is refused instead. */
+/* What a program sent through kill(), or the kernel, is never lost for want of memory or by a
+ * limit; a signal that carries a value is refused instead. */
 static bool must_carry_info(int sig, const struct siginfo *info)
 {
 	return sig >= SIGRTMIN && info->code != SI_USER && info->code != SI_KERNEL;

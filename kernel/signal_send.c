@@ -1,10 +1,12 @@
-/* System calls that send signals: who may, to whom, and what the receiver is told about the sender. */
+/* System calls that send signals: who may, to whom, and what the receiver is told about the
+ * sender. */
 #include <kernel/lib/errno.h>
 #include <kernel/pid.h>
 #include <kernel/signal_impl.h>
 #include <kernel/signal_syscalls.h>
 
-/* tree_lock held. As the sender's own user, as root, or to let a process of the same session go on. */
+/* tree_lock held. As the sender's own user, as root, or to let a process of the same session go
+ * on. */
 static bool may_signal_locked(const struct process *target, int sig)
 {
 	const struct cred *us = &current->cred, *them;
@@ -86,7 +88,7 @@ static int kill_group_of(u32 pgrp, int sig, const struct siginfo *info)
 	return sent ? 0 : result;
 }
 
-/* All but init and ourselves. That some may not be signalled is no error as long as there are any. */
+/* All but init and ourselves. That some may not be signalled is no error if there are any. */
 static int kill_all(int sig, const struct siginfo *info)
 {
 	struct process *process;
@@ -150,7 +152,8 @@ long sys_tkill(int tid, int sig)
 	return tid <= 0 ? -EINVAL : kill_thread(0, tid, sig, &info);
 }
 
-/* A program may say anything about its signal, except that the kernel or kill() sent it; to itself, even that. */
+/* A program may say anything about its signal, except that the kernel or kill() sent it; to
+ * itself, even that. */
 static int get_user_siginfo(struct siginfo *info, const struct siginfo __user *user, int sig,
 			    bool to_itself)
 {

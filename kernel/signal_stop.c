@@ -1,9 +1,9 @@
 /*
- * Job control: a stopping signal stops every thread of the process, SIGCONT continues them. Whoever takes
- * the stopping signal asks the others to stop; the last to do so tells the parent.
+ * Job control: a stopping signal stops every thread of the process, SIGCONT continues them. Whoever
+ * takes the stopping signal asks the others to stop; the last to do so tells the parent.
  *
- * Locks: tree_lock, then sighand->lock. A stopped thread sleeps in TASK_STOPPED until `stopped` is cleared,
- * under sighand->lock, by a SIGCONT or by its death.
+ * Locks: tree_lock, then sighand->lock. A stopped thread sleeps in TASK_STOPPED until `stopped` is
+ * cleared, under sighand->lock, by a SIGCONT or by its death.
  */
 #include <kernel/cpu/tsc.h>
 #include <kernel/sched.h>
@@ -55,8 +55,8 @@ static void begin_group_stop(struct process *process, int sig)
 	}
 }
 
-/* A terminal's stop is not for a group that nobody could continue. Meanwhile a SIGCONT may have come: the signal
- * that we took from the queue is one of those that it cancels. */
+/* A terminal's stop is not for a group that nobody could continue. Meanwhile a SIGCONT may have
+ * come: the signal that we took from the queue is one of those that it cancels. */
 void stop_group(int sig)
 {
 	struct process *process = current_process;

@@ -118,9 +118,10 @@ long sys_pause(void)
 	return -ERESTARTNOHAND;
 }
 
-/* ---- sigtimedwait -------------------------------------------------------------------------------------------- */
+/* ---- sigtimedwait -------------------------------------------------------------------------- */
 
-/* Sleep with the awaited signals open, so that they wake; but nobody delivers them. `deadline` 0: only look. */
+/* Sleep with the awaited signals open, so that they wake; but nobody delivers them. `deadline` 0:
+ * only look. */
 static int wait_for_signals(sigset_t set, struct siginfo *info, u64 deadline)
 {
 	struct task_signals *signals = &current->signals;

@@ -1,6 +1,7 @@
 /*
- * Exceptions of user mode become signals. The same exception in the kernel is the kernel's own fault, and ends in
- * a panic. Page faults come through kernel/mm/vm_fault.c, which explains most of them.
+ * Exceptions of user mode become signals. The same exception in the kernel is the kernel's own
+ * fault, and ends in a panic. Page faults come through kernel/mm/vm_fault.c, which explains most of
+ * them.
  *
  * Context: process, entered with interrupts off.
  */
@@ -26,7 +27,8 @@ static const struct trap_signal {
 	[TRAP_XM] = { SIGFPE, 0, true },
 };
 
-/* The exceptions that the program has not masked. The state is the program's still: the kernel does not use it. */
+/* The exceptions that the program has not masked. The state is the program's still: the kernel
+ * does not use it. */
 static u32 x87_exceptions(void)
 {
 	u16 status, control;
@@ -87,7 +89,8 @@ static void exception(struct trap_frame *frame)
 static void page_fault_signal(struct trap_frame *frame, int signal, int code, u64 address)
 {
 	note_trap(frame);
-	/* That nothing is mapped there, or what is, is none of a program's business in the kernel's half. */
+	/* That nothing is mapped there, or what is, is none of a program's business in the
+	 * kernel's half. */
 	if (address >= USER_END)
 		current->signals.trap_error |= PF_PROTECTION;
 	current->signals.trap_address = address;

@@ -1,5 +1,6 @@
-/* Where signalfds wait for signals to a process. An object of its own because an eventpoll may hold on to the wait
- * queue for longer than the process lives. Locks: `watch` of a sighand, under its lock. */
+/* Where signalfds wait for signals to a process. An object of its own because an eventpoll may
+ * hold on to the wait queue for longer than the process lives. Locks: `watch` of a sighand, under
+ * its lock. */
 #include <kernel/mm/slab.h>
 #include <kernel/process.h>
 #include <kernel/signal_watch.h>

@@ -1,4 +1,5 @@
-/* Times as programs give and take them, and what they count from. Inside the kernel time is u64 nanoseconds. */
+/* Times as programs give and take them, and what they count from. Inside the kernel time is u64
+ * nanoseconds. */
 #pragma once
 
 #include <kernel/cpu/tsc.h>

@@ -74,7 +74,7 @@ int wall_clock_set(u64 ns)
 	return 0;
 }
 
-/* ---- times from and to programs ---------------------------------------------------------------------------- */
+/* ---- times from and to programs ------------------------------------------------------------ */
 
 int get_user_timespec(u64 *ns, const struct timespec __user *user)
 {

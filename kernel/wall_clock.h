@@ -1,6 +1,7 @@
 /*
- * The clocks that programs can name. All of them run on clock_ns(), the monotonic clock; the wall clock is an
- * offset from it that root may change, and whoever waits for a wall-clock time is told when that happens.
+ * The clocks that programs can name. All of them run on clock_ns(), the monotonic clock; the wall
+ * clock is an offset from it that root may change, and whoever waits for a wall-clock time is told
+ * when that happens.
  */
 #pragma once
 
@@ -26,11 +27,12 @@ bool clock_is_wall(int clock);
 bool clock_is_timeline(int clock);
 /* Of a timeline. */
 u64 clock_now(int clock);
-/* When, on clock_ns(), will it be `time`? It may have been already. Changes when the wall clock is set. */
+/* When, on clock_ns(), will it be `time`? It may have been already. Changes when the wall clock is
+ * set. */
 u64 clock_deadline(int clock, u64 time);
 
-/* Sleep, in the state already set, until woken or until the clock says `time`; NO_TIMEOUT: until woken. Returns
- * true if there is time left. */
+/* Sleep, in the state already set, until woken or until the clock says `time`; NO_TIMEOUT: until
+ * woken. Returns true if there is time left. */
 bool schedule_until(int clock, u64 time);
 
 /* Woken when the wall clock was set. */

@@ -18,22 +18,21 @@ static const struct {
 /* irq_stats_for_each() tells its function of a line, but not for whom. */
 static DEFINE_MUTEX(walk_lock);
 static struct {
-	void (*show)(struct seq_buf *out, const struct irq_stats *stats);
-	struct seq_buf *out;
+	void (*look)(const struct irq_stats *stats, void *arg);
+	void *arg;
 } walk; /* under walk_lock */
 
-static void show_one(const struct irq_stats *stats)
+static void look_at(const struct irq_stats *stats)
 {
-	walk.show(walk.out, stats);
+	walk.look(stats, walk.arg);
 }
 
-void for_each_interrupt(struct seq_buf *out,
-			void (*show)(struct seq_buf *out, const struct irq_stats *stats))
+void for_each_interrupt(void (*look)(const struct irq_stats *stats, void *arg), void *arg)
 {
 	mutex_lock(&walk_lock);
-	walk.show = show;
-	walk.out = out;
-	irq_stats_for_each(show_one);
+	walk.look = look;
+	walk.arg = arg;
+	irq_stats_for_each(look_at);
 	mutex_unlock(&walk_lock);
 }
 
@@ -56,8 +55,10 @@ static bool is_local(const struct irq_stats *stats)
 	return !strcmp(stats->chip, "LAPIC");
 }
 
-static void print_line(struct seq_buf *out, const struct irq_stats *stats)
+static void print_line(const struct irq_stats *stats, void *arg)
 {
+	struct seq_buf *out = arg;
+
 	if (is_local(stats))
 		return;
 	seq_printf(out, "%3u: ", stats->irq);
@@ -65,8 +66,9 @@ static void print_line(struct seq_buf *out, const struct irq_stats *stats)
 	seq_printf(out, " %s %3u      %s\n", stats->chip, stats->irq, stats->name);
 }
 
-static void print_local(struct seq_buf *out, const struct irq_stats *stats)
+static void print_local(const struct irq_stats *stats, void *arg)
 {
+	struct seq_buf *out = arg;
 	const char *label = "CPU", *text = stats->name;
 
 	if (!is_local(stats))
@@ -85,8 +87,8 @@ static void print_local(struct seq_buf *out, const struct irq_stats *stats)
 static void show_interrupts(struct seq_buf *out, const struct proc_entry *entry)
 {
 	print_cpus(out, 11);
-	for_each_interrupt(out, print_line);
-	for_each_interrupt(out, print_local);
+	for_each_interrupt(print_line, out);
+	for_each_interrupt(print_local, out);
 }
 
 static void show_softirqs(struct seq_buf *out, const struct proc_entry *entry)
@@ -101,8 +103,8 @@ static void show_softirqs(struct seq_buf *out, const struct proc_entry *entry)
 }
 
 static const struct proc_entry files[] = {
-	{ "interrupts", 0444, show_interrupts },
-	{ "softirqs", 0444, show_softirqs },
+	{ "interrupts", 0444, .show = show_interrupts },
+	{ "softirqs", 0444, .show = show_softirqs },
 };
 
 void proc_interrupts_init(void)

@@ -115,19 +115,21 @@ static void show_slabinfo(struct seq_buf *out, const struct proc_entry *entry)
 	}
 	slab_stats_for_each(collect, &list);
 	seq_printf(out, "slabinfo - version: 2.1\n");
-	seq_printf(out, "# name            <active_objs> <num_objs> <objsize> <objperslab> <pagesperslab>"
-			" : tunables <limit> <batchcount> <sharedfactor>"
-			" : slabdata <active_slabs> <num_slabs> <sharedavail>\n");
+	seq_printf(
+		out,
+		"# name            <active_objs> <num_objs> <objsize> <objperslab> <pagesperslab>"
+		" : tunables <limit> <batchcount> <sharedfactor>"
+		" : slabdata <active_slabs> <num_slabs> <sharedavail>\n");
 	for (u32 i = 0; i < min(list.count, list.size); i++)
 		print_slab(out, &list.stats[i]);
 	kvfree(list.stats);
 }
 
 static const struct proc_entry files[] = {
-	{ "buddyinfo", 0444, show_buddyinfo },
-	{ "meminfo", 0444, show_meminfo },
-	{ "slabinfo", 0400, show_slabinfo },
-	{ "vmstat", 0444, show_vmstat },
+	{ "buddyinfo", 0444, .show = show_buddyinfo },
+	{ "meminfo", 0444, .show = show_meminfo },
+	{ "slabinfo", 0400, .show = show_slabinfo },
+	{ "vmstat", 0444, .show = show_vmstat },
 };
 
 void proc_memory_init(void)

@@ -20,10 +20,10 @@ struct pid_ref {
 /* What that leads to right now; each but `fd` is a reference or NULL. */
 struct subject {
 	struct process *process; /* NULL: a kernel thread */
-	struct task *task;	 /* the thread, or one that stands for the process; NULL: a zombie */
-	struct mm *mm;		 /* chosen when the file was opened: of entries with PID_HOLDS_MM */
-	bool whole;		 /* about the process, not about one thread of it */
-	int fd;			 /* fdinfo/N: that one */
+	struct task *task; /* the thread, or one that stands for the process; NULL: a zombie */
+	struct mm *mm;	   /* chosen when the file was opened: of entries with PID_HOLDS_MM */
+	bool whole;	   /* about the process, not about one thread of it */
+	int fd;		   /* fdinfo/N: that one */
 };
 
 /* ---- pid_find.c -------------------------------------------------------------------------------------- */
@@ -58,13 +58,14 @@ bool may_inspect(const struct subject *subject);
 
 /* ---- entries: pid_dir.c ------------------------------------------------------------------------------ */
 
-#define PID_WHOLE    1U /* not in /proc/PID/task/TID */
-#define PID_GUARDED  2U /* only for those who may_inspect(): else EACCES on opening */
-#define PID_HOLDS_MM 4U /* the address space is that of the moment of opening, whatever the task does later */
+#define PID_WHOLE   1U /* not in /proc/PID/task/TID */
+#define PID_GUARDED 2U /* only for those who may_inspect(): else EACCES on opening */
+#define PID_HOLDS_MM \
+	4U /* the address space is that of the moment of opening, whatever the task does later */
 
 struct pid_entry {
 	const char *name;
-	u32 mode; /* with file type */
+	u32 mode;  /* with file type */
 	u32 flags; /* PID_* */
 	/* 0 or -errno */
 	int (*show)(struct seq_buf *out, const struct subject *subject);
@@ -86,8 +87,8 @@ static inline struct pid_inode *pid_inode(const struct inode *inode)
 }
 
 /* An inode for `entry`, and for descriptor `fd` if that is not -1. A reference to ref->process of its own. */
-struct inode *pid_make_inode(struct super *super, const struct pid_ref *ref, const struct pid_entry *entry,
-			     u32 index, int fd);
+struct inode *pid_make_inode(struct super *super, const struct pid_ref *ref,
+			     const struct pid_entry *entry, u32 index, int fd);
 u64 pid_ino(const struct pid_ref *ref, u32 pid, u32 index, int fd);
 void pid_evict(struct inode *inode);
 

@@ -26,35 +26,37 @@ static const struct file_ops pid_dir_ops, task_dir_ops;
 #define LINK	 (S_IFLNK | 0777)
 
 static const struct pid_entry entries[] = {
-	{ "task", S_IFDIR | 0555, PID_WHOLE, .inode_ops = &task_dir_inode_ops, .file_ops = &task_dir_ops },
+	{ "task", S_IFDIR | 0555, PID_WHOLE, .inode_ops = &task_dir_inode_ops,
+	  .file_ops = &task_dir_ops },
 	{ "fd", S_IFDIR | 0500, .inode_ops = &fd_dir_inode_ops, .file_ops = &fd_dir_ops },
-	{ "fdinfo", S_IFDIR | 0555, .inode_ops = &fdinfo_dir_inode_ops, .file_ops = &fdinfo_dir_ops },
+	{ "fdinfo", S_IFDIR | 0555, .inode_ops = &fdinfo_dir_inode_ops,
+	  .file_ops = &fdinfo_dir_ops },
 	{ "cwd", LINK, .inode_ops = &cwd_link_ops },
 	{ "root", LINK, .inode_ops = &root_link_ops },
 	{ "exe", LINK, .inode_ops = &exe_link_ops },
 	{ "cmdline", READABLE, .show = show_cmdline },
 	{ "comm", WRITABLE, .show = show_comm, .write = write_comm },
-	{ "environ", PRIVATE, PID_GUARDED | PID_HOLDS_MM, show_environ },
+	{ "environ", PRIVATE, PID_GUARDED | PID_HOLDS_MM, .show = show_environ },
 	{ "limits", READABLE, .show = show_limits },
-	{ "maps", READABLE, PID_GUARDED | PID_HOLDS_MM, show_maps },
+	{ "maps", READABLE, PID_GUARDED | PID_HOLDS_MM, .show = show_maps },
 	{ "mountinfo", READABLE, .show = show_mountinfo },
 	{ "mounts", READABLE, .show = show_mounts },
 	{ "oom_score", READABLE, .show = show_oom_score },
 	{ "oom_score_adj", WRITABLE, .show = show_oom_score_adj, .write = write_oom_score_adj },
-	{ "personality", PRIVATE, PID_GUARDED, show_personality },
+	{ "personality", PRIVATE, PID_GUARDED, .show = show_personality },
 	{ "sched", READABLE, .show = show_sched },
-	{ "stack", PRIVATE, PID_GUARDED, show_stack },
+	{ "stack", PRIVATE, PID_GUARDED, .show = show_stack },
 	{ "stat", READABLE, .show = show_stat },
 	{ "statm", READABLE, .show = show_statm },
 	{ "status", READABLE, .show = show_status },
-	{ "syscall", PRIVATE, PID_GUARDED, show_syscall },
+	{ "syscall", PRIVATE, PID_GUARDED, .show = show_syscall },
 	{ "wchan", READABLE, .show = show_wchan },
 };
 
 /* The directory itself. */
-static const struct pid_entry pid_dir = {
-	.mode = S_IFDIR | 0555, .inode_ops = &pid_dir_inode_ops, .file_ops = &pid_dir_ops
-};
+static const struct pid_entry pid_dir = { .mode = S_IFDIR | 0555,
+					  .inode_ops = &pid_dir_inode_ops,
+					  .file_ops = &pid_dir_ops };
 #define DIR_INDEX ARRAY_SIZE(entries)
 
 /* ---- inodes ------------------------------------------------------------------------------------------ */
@@ -64,7 +66,8 @@ static_assert(ARRAY_SIZE(entries) < 128 && NOFILE_MAX <= 1 << 24, "pid_ino()");
 /* `index`: of the entry, or DIR_INDEX. */
 u64 pid_ino(const struct pid_ref *ref, u32 pid, u32 index, int fd)
 {
-	return (u64)pid << 32 | (u64)(ref->process && ref->tid) << 31 | index << 24 | ((u32)(fd + 1) & 0xffffff);
+	return (u64)pid << 32 | (u64)(ref->process && ref->tid) << 31 | index << 24 |
+	       ((u32)(fd + 1) & 0xffffff);
 }
 
 /* Files belong to the task's effective user; but not what must not be looked into, except by itself. */
@@ -272,8 +275,8 @@ static void emit_entries(const struct pid_ref *ref, u32 pid, struct dir_context 
 
 		context->pos = FIRST_ENTRY + i;
 		if (belongs(entry, ref) &&
-		    !context->emit(context, entry->name, strlen(entry->name), pid_ino(ref, pid, i, -1),
-				   (entry->mode & S_IFMT) >> 12))
+		    !context->emit(context, entry->name, strlen(entry->name),
+				   pid_ino(ref, pid, i, -1), (entry->mode & S_IFMT) >> 12))
 			return;
 		context->pos++;
 	}
@@ -320,7 +323,9 @@ static void emit_threads(const struct pid_ref *ref, struct dir_context *context)
 {
 	u32 tid = context->pos - FIRST_ENTRY;
 
-	while ((tid = ref->process ? next_thread(ref->process, tid) : tid > ref->tid ? 0 : ref->tid)) {
+	while ((tid = ref->process     ? next_thread(ref->process, tid)
+		      : tid > ref->tid ? 0
+				       : ref->tid)) {
 		struct pid_ref thread = { ref->process, tid };
 
 		context->pos = FIRST_ENTRY + tid;
@@ -339,7 +344,8 @@ static int task_dir_iterate(struct file *file, struct dir_context *context)
 	return 0;
 }
 
-static const struct inode_ops task_dir_inode_ops = { .lookup = task_dir_lookup, .evict = pid_evict };
+static const struct inode_ops task_dir_inode_ops = { .lookup = task_dir_lookup,
+						     .evict = pid_evict };
 static const struct file_ops task_dir_ops = {
 	.read = dir_read,
 	.llseek = dir_llseek,

@@ -7,6 +7,7 @@
 
 #include <fs/proc/proc.h>
 #include <kernel/lib/string.h>
+#include <kernel/user_mode.h>
 
 void (*proc_tty_hook)(const struct tty *tty, u64 *device, u32 *pgrp);
 

@@ -11,7 +11,7 @@
 #include <kernel/lib/string.h>
 #include <kernel/mm/slab.h>
 
-#define FIRST_FD 2 /* position of descriptor 0, after "." and ".." */
+#define FIRST_FD  2  /* position of descriptor 0, after "." and ".." */
 #define LINK_SIZE 64 /* what lstat() says of its length, as on Linux */
 
 /* The descriptors of the task that an inode is about; NULL: none (any more). */
@@ -111,9 +111,9 @@ static int show_fdinfo(struct seq_buf *out, const struct subject *subject)
 	return file ? 0 : -ENOENT;
 }
 
-static const struct pid_entry fdinfo_file = {
-	.mode = S_IFREG | 0400, .flags = PID_GUARDED, .show = show_fdinfo
-};
+static const struct pid_entry fdinfo_file = { .mode = S_IFREG | 0400,
+					      .flags = PID_GUARDED,
+					      .show = show_fdinfo };
 
 /* ---- the directories --------------------------------------------------------------------------------- */
 
@@ -154,7 +154,8 @@ static struct inode *fdinfo_dir_lookup(struct inode *dir, const char *name, size
 	return lookup(dir, name, length, &fdinfo_file);
 }
 
-static void emit_fds(struct files *files, const struct inode *dir, struct dir_context *context, u32 mode)
+static void emit_fds(struct files *files, const struct inode *dir, struct dir_context *context,
+		     u32 mode)
 {
 	const struct pid_ref *ref = &pid_inode(dir)->ref;
 	u32 pid = dir->ino >> 32;

@@ -41,7 +41,8 @@ static struct task *process_task(const struct process *process)
 	struct task *task;
 
 	spin_lock_bh(&tree_lock);
-	task = process->leader ?: list_first_entry_or_null(&process->threads, struct task, thread_link);
+	task = process->leader
+		       ?: list_first_entry_or_null(&process->threads, struct task, thread_link);
 	if (task)
 		get_task(task);
 	spin_unlock_bh(&tree_lock);

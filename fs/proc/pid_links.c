@@ -98,18 +98,18 @@ static ssize_t readlink(struct dentry *dentry, char *buf, size_t size)
 	return length;
 }
 
-#define DEFINE_LINK(name)                                                                    \
-	static struct dentry *follow_##name(struct inode *inode)                             \
-	{                                                                                    \
-		return follow(inode, find_##name);                                           \
-	}                                                                                    \
-	static ssize_t readlink_##name(struct inode *inode, char *buf, size_t size)          \
-	{                                                                                    \
-		return readlink(follow_##name(inode), buf, size);                            \
-	}                                                                                    \
-	const struct inode_ops name##_link_ops = {                                           \
-		.follow = follow_##name, .readlink = readlink_##name, .evict = pid_evict     \
-	}
+#define DEFINE_LINK(name)                                                           \
+	static struct dentry *follow_##name(struct inode *inode)                    \
+	{                                                                           \
+		return follow(inode, find_##name);                                  \
+	}                                                                           \
+	static ssize_t readlink_##name(struct inode *inode, char *buf, size_t size) \
+	{                                                                           \
+		return readlink(follow_##name(inode), buf, size);                   \
+	}                                                                           \
+	const struct inode_ops name##_link_ops = { .follow = follow_##name,         \
+						   .readlink = readlink_##name,     \
+						   .evict = pid_evict }
 
 DEFINE_LINK(exe);
 DEFINE_LINK(cwd);

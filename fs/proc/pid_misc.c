@@ -110,7 +110,8 @@ int show_oom_score(struct seq_buf *out, const struct subject *subject)
 
 	page_stats_read(&pages);
 	if (mm) {
-		score = 1000 + subject->process->oom_score_adj + (s64)(mm_rss(mm) * 1000 / pages.total);
+		score = 1000 + subject->process->oom_score_adj +
+			(s64)(mm_rss(mm) * 1000 / pages.total);
 		score = max(score, 0LL) * 2 / 3;
 		mm_put(mm);
 	}

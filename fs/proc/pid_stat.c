@@ -22,8 +22,8 @@ static u32 flags_of(const struct subject *subject)
 }
 
 /* Fields 1 to 25: who, and how much. */
-static void print_task(struct seq_buf *out, const struct subject *subject, const struct pid_facts *facts,
-		       const struct mm *mm)
+static void print_task(struct seq_buf *out, const struct subject *subject,
+		       const struct pid_facts *facts, const struct mm *mm)
 {
 	struct process *process = subject->process;
 	struct vm_usage usage = mm ? mm->usage : (struct vm_usage){ 0 };
@@ -32,8 +32,9 @@ static void print_task(struct seq_buf *out, const struct subject *subject, const
 		   facts->ppid, facts->pgrp, facts->session, facts->tty, facts->tty_pgrp,
 		   flags_of(subject));
 	seq_printf(out, " %lld %llu 0 0", facts->usage.minflt, facts->children_faults);
-	seq_printf(out, " %lld %lld %lld %lld", ns_to_ticks(facts->utime), ns_to_ticks(facts->stime),
-		   ns_to_ticks(facts->children_utime), ns_to_ticks(facts->children_stime));
+	seq_printf(out, " %lld %lld %lld %lld", ns_to_ticks(facts->utime),
+		   ns_to_ticks(facts->stime), ns_to_ticks(facts->children_utime),
+		   ns_to_ticks(facts->children_stime));
 	seq_printf(out, " %lld %lld %u 0 %lld", NICE_0_PRIORITY + facts->nice, facts->nice,
 		   facts->threads, ns_to_ticks(facts->start_ns));
 	seq_printf(out, " %llu %llu %llu", usage.total * PAGE_SIZE, usage.rss,
@@ -41,8 +42,8 @@ static void print_task(struct seq_buf *out, const struct subject *subject, const
 }
 
 /* Fields 26 to 52: where things are, which only some may know, and signals. */
-static void print_rest(struct seq_buf *out, const struct subject *subject, const struct pid_facts *facts,
-		       const struct mm *mm)
+static void print_rest(struct seq_buf *out, const struct subject *subject,
+		       const struct pid_facts *facts, const struct mm *mm)
 {
 	bool may = may_inspect(subject), waits = subject->task && task_sleeps(subject->task);
 	static const struct mm nothing;
@@ -84,7 +85,8 @@ int show_statm(struct seq_buf *out, const struct subject *subject)
 	}
 	usage = mm->usage;
 	seq_printf(out, "%llu %llu %llu %llu 0 %llu 0\n", usage.total, usage.rss, usage.rss_file,
-		   DIV_ROUND_UP(mm->code_end - mm->code_start, PAGE_SIZE), usage.data + usage.stack);
+		   DIV_ROUND_UP(mm->code_end - mm->code_start, PAGE_SIZE),
+		   usage.data + usage.stack);
 	mm_put(mm);
 	return 0;
 }

@@ -92,7 +92,8 @@ static void print_signals(struct seq_buf *out, const struct subject *subject,
 
 	seq_printf(out, "Threads:\t%u\nSigQ:\t%u/%llu\n", facts->threads, facts->queued,
 		   process ? READ_ONCE(process->rlimits[RLIMIT_SIGPENDING].cur) : 0);
-	seq_printf(out, "SigPnd:\t%016llx\nShdPnd:\t%016llx\n", facts->pending, facts->shared_pending);
+	seq_printf(out, "SigPnd:\t%016llx\nShdPnd:\t%016llx\n", facts->pending,
+		   facts->shared_pending);
 	seq_printf(out, "SigBlk:\t%016llx\nSigIgn:\t%016llx\nSigCgt:\t%016llx\n", facts->blocked,
 		   facts->ignored, facts->caught);
 }

@@ -79,8 +79,9 @@ static bool is_scheduler(const char *name)
 int show_wchan(struct seq_buf *out, const struct subject *subject)
 {
 	u64 addresses[MAX_FRAMES];
-	u32 count = subject->task && may_inspect(subject) ?
-			    sleeping_stack(subject->task, addresses, MAX_FRAMES) : 0;
+	u32 count = subject->task && may_inspect(subject)
+			    ? sleeping_stack(subject->task, addresses, MAX_FRAMES)
+			    : 0;
 
 	for (u32 i = 0; i < count; i++) {
 		const char *name = function_of(addresses[i]);
@@ -143,7 +144,8 @@ static void print_waiter(struct seq_buf *out, const struct task *task)
 	if (!count)
 		return;
 	strscpy(name, task->name, sizeof(name));
-	seq_printf(out, "%5u %c %-15s %p ", task->pid, *task_state_text(task), name, task->waits_on);
+	seq_printf(out, "%5u %c %-15s %p ", task->pid, *task_state_text(task), name,
+		   task->waits_on);
 	for (u32 i = 0; i < count; i++) {
 		const char *function = function_of(addresses[i]);
 
@@ -168,7 +170,7 @@ static void show_wait(struct seq_buf *out, const struct proc_entry *entry)
 }
 
 static const struct proc_entry files[] = {
-	{ "wait", 0400, show_wait },
+	{ "wait", 0400, .show = show_wait },
 };
 
 void proc_wait_init(void)

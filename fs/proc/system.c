@@ -79,7 +79,8 @@ static void show_loadavg(struct seq_buf *out, const struct proc_entry *entry)
 
 static void show_version(struct seq_buf *out, const struct proc_entry *entry)
 {
-	seq_printf(out, "Linux version %s (%s) Pollux %s\n", uts_release(), COMPILER, POLLUX_VERSION);
+	seq_printf(out, "Linux version %s (%s) Pollux %s\n", uts_release(), COMPILER,
+		   POLLUX_VERSION);
 }
 
 static void show_filesystems(struct seq_buf *out, const struct proc_entry *entry)
@@ -91,7 +92,9 @@ static void show_filesystems(struct seq_buf *out, const struct proc_entry *entry
 
 static const char *major_name(const struct chrdev *device)
 {
-	static const char *const names[] = { [1] = "mem", [4] = "tty", [5] = "/dev/tty", [10] = "misc" };
+	static const char *const names[] = {
+		[1] = "mem", [4] = "tty", [5] = "/dev/tty", [10] = "misc"
+	};
 	u32 major = dev_major(device->rdev);
 
 	return major < ARRAY_SIZE(names) && names[major] ? names[major] : device->name;
@@ -107,8 +110,7 @@ static void show_devices(struct seq_buf *out, const struct proc_entry *entry)
 	do {
 		next = NULL;
 		list_for_each_entry(device, &chrdevs, link)
-			if (dev_major(device->rdev) > major &&
-			    (!next || device->rdev < next->rdev))
+			if (dev_major(device->rdev) > major && (!next || device->rdev < next->rdev))
 				next = device;
 		if (next) {
 			major = dev_major(next->rdev);
@@ -118,17 +120,22 @@ static void show_devices(struct seq_buf *out, const struct proc_entry *entry)
 	seq_printf(out, "\nBlock devices:\n");
 }
 
+static void show_nothing(struct seq_buf *out, const struct proc_entry *entry)
+{
+}
+
 static const struct proc_entry files[] = {
-	{ "cmdline", 0444, proc_show_text, .data = boot_info.cmdline },
-	{ "devices", 0444, show_devices },
-	{ "filesystems", 0444, show_filesystems },
-	{ "loadavg", 0444, show_loadavg },
+	{ "cmdline", 0444, .show = proc_show_text, .data = boot_info.cmdline },
+	{ "devices", 0444, .show = show_devices },
+	{ "filesystems", 0444, .show = show_filesystems },
+	{ "loadavg", 0444, .show = show_loadavg },
 	/* There are none, and programs that look for some must find none. */
-	{ "modules", 0444, .show = NULL },
-	{ "partitions", 0444, proc_show_text, .data = "major minor  #blocks  name\n" },
-	{ "swaps", 0444, proc_show_text, .data = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority" },
-	{ "uptime", 0444, show_uptime },
-	{ "version", 0444, show_version },
+	{ "modules", 0444, .show = show_nothing },
+	{ "partitions", 0444, .show = proc_show_text, .data = "major minor  #blocks  name\n" },
+	{ "swaps", 0444, .show = proc_show_text,
+	  .data = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority" },
+	{ "uptime", 0444, .show = show_uptime },
+	{ "version", 0444, .show = show_version },
 };
 
 void proc_system_init(void)

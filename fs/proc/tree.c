@@ -25,9 +25,9 @@ struct node {
 	struct list_head link, children;
 };
 
-static struct node root = {
-	.name = "", .ino = PROC_ROOT_INO, .children = LIST_HEAD_INIT(root.children)
-};
+static struct node root = { .name = "",
+			    .ino = PROC_ROOT_INO,
+			    .children = LIST_HEAD_INIT(root.children) };
 
 static const struct inode_ops dir_inode_ops, root_inode_ops;
 
@@ -184,7 +184,8 @@ static ssize_t link_readlink(struct inode *inode, char *buf, size_t size)
 }
 
 static const struct inode_ops link_inode_ops = { .readlink = link_readlink };
-static const struct inode_ops file_inode_ops = { .open = file_open_text, .truncate = text_truncate };
+static const struct inode_ops file_inode_ops = { .open = file_open_text,
+						 .truncate = text_truncate };
 static const struct file_ops text_file_ops = {
 	.read = file_read,
 	.write = file_write,
@@ -280,7 +281,8 @@ static struct inode *dir_lookup(struct inode *dir, const char *name, size_t leng
 
 static struct inode *proc_mount(struct super *super, char *options)
 {
-	return proc_inode(super, PROC_ROOT_INO, S_IFDIR | 0555, &root_inode_ops, &root_dir_ops, &root);
+	return proc_inode(super, PROC_ROOT_INO, S_IFDIR | 0555, &root_inode_ops, &root_dir_ops,
+			  &root);
 }
 
 static struct fs_type proc_type = {
@@ -309,9 +311,9 @@ static void show_self_mounts(struct seq_buf *out, const struct proc_entry *entry
 }
 
 static const struct proc_entry links[] = {
-	{ "self", S_IFLNK | 0777, show_self },
-	{ "thread-self", S_IFLNK | 0777, show_thread_self },
-	{ "mounts", S_IFLNK | 0777, show_self_mounts },
+	{ "self", S_IFLNK | 0777, .show = show_self },
+	{ "thread-self", S_IFLNK | 0777, .show = show_thread_self },
+	{ "mounts", S_IFLNK | 0777, .show = show_self_mounts },
 };
 
 void proc_init(void)

@@ -18,6 +18,7 @@ struct inode *proc_inode(struct super *super, u64 ino, u32 mode, const struct in
 void proc_system_init(void);
 void proc_memory_init(void);
 void proc_cpu_init(void);
+void proc_cpuinfo_init(void);
 void proc_interrupts_init(void);
 void proc_sysctl_init(void);
 void proc_wait_init(void);

@@ -77,6 +77,7 @@ struct mm {
 	u64 code_start, code_end, data_start, data_end;
 	struct file *exe; /* a reference */
 
+	struct list_head all; /* under mm_list_lock */
 	pte_t *pml4;
 	struct list_head
 		unused_tables; /* page tables of a dead space, until no CPU has it loaded */
@@ -150,6 +151,10 @@ extern const struct vm_file_hooks *vm_files;
 
 /* For a file's map(): memory of zeroes that belongs to no file, as mapping /dev/zero gives. 0 or -ENOMEM. */
 int vm_area_make_anonymous(struct vm_area *area);
+
+/* The pages [from, to) of what is behind areas with this area->shared are no more: whoever has them mapped
+ * loses them. `copies`: the file was cut, so private copies go, too. No lock inside mmap_lock may be held. */
+void vm_unmap_pages(const void *backing, u64 from, u64 to, bool copies);
 
 /* Drop a range of a program's map from the TLBs of the CPUs that hold it; start == end: all of it. */
 void flush_tlb_user(struct mm *mm, u64 start, u64 end);

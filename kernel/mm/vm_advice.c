@@ -257,7 +257,8 @@ long sys_msync(u64 start, size_t size, int flags)
 		return -EINVAL;
 	if (flags & MS_ASYNC && flags & MS_SYNC)
 		return -EINVAL;
-	if (!page_range(start, size, &end))
+	end = start + ALIGN_UP(size, PAGE_SIZE);
+	if (end < start)
 		return -ENOMEM;
 	if (start == end)
 		return 0;

@@ -37,25 +37,28 @@ static bool is_data(u32 flags)
 	return (flags & (VM_WRITE | VM_SHARED | VM_GROWSDOWN)) == VM_WRITE;
 }
 
-bool is_accountable(u32 flags)
+static bool is_accountable(u32 flags)
 {
 	return (flags & (VM_WRITE | VM_SHARED | VM_NORESERVE)) == VM_WRITE;
 }
 
-bool more_than_memory(u64 size)
+/* More data than the limit, or plainly more than there is. */
+bool may_become_data(struct mm *mm, u32 flags, u64 size)
 {
-	return size > memmap_total();
+	u64 data = mm->usage.data + size / PAGE_SIZE;
+
+	if (is_data(flags) && data > mm_limit(RLIMIT_DATA) / PAGE_SIZE)
+		return false;
+	return !is_accountable(flags) || size <= memmap_total();
 }
 
 int may_expand(struct mm *mm, u32 flags, u64 size)
 {
-	u64 pages = size / PAGE_SIZE;
+	u64 total = mm->usage.total + size / PAGE_SIZE;
 
-	if (mm->usage.total + pages > mm_limit(RLIMIT_AS) / PAGE_SIZE)
+	if (total > mm_limit(RLIMIT_AS) / PAGE_SIZE)
 		return -ENOMEM;
-	if (is_data(flags) && mm->usage.data + pages > mm_limit(RLIMIT_DATA) / PAGE_SIZE)
-		return -ENOMEM;
-	return is_accountable(flags) && more_than_memory(size) ? -ENOMEM : 0;
+	return may_become_data(mm, flags, size) ? 0 : -ENOMEM;
 }
 
 static bool is_privileged(void)

@@ -108,8 +108,8 @@ void gap_freed(struct mm *mm, u64 end);
 
 /* May so much more be mapped: RLIMIT_AS, RLIMIT_DATA, and not plainly more than there is. 0 or -ENOMEM. */
 int may_expand(struct mm *mm, u32 flags, u64 size) __must_check;
-bool is_accountable(u32 flags);
-bool more_than_memory(u64 size);
+/* The same without RLIMIT_AS: what is mapped becomes writable. */
+bool may_become_data(struct mm *mm, u32 flags, u64 size);
 u64 mm_limit(u32 which); /* current's rlimit; a kernel thread has none */
 bool may_lock_memory(void);
 bool over_lock_limit(struct mm *mm, u64 more);

@@ -12,8 +12,13 @@
 #include <kernel/mm/slab.h>
 #include <kernel/mm/vm_impl.h>
 #include <kernel/panic.h>
+#include <kernel/spinlock.h>
 
 static struct kmem_cache *mm_cache;
+
+/* All there are, for vm_unmap_pages(). */
+static DEFINE_SPINLOCK(mm_list_lock);
+static LIST_HEAD(mm_list);
 
 void mm_cache_init(void)
 {
@@ -40,6 +45,9 @@ struct mm *mm_create(void)
 	mm->stack_top = mm->mmap_top = mm->gap_hint = USER_END;
 	mm->users = 1;
 	mm->refcount = 1;
+	spin_lock(&mm_list_lock);
+	list_add_tail(&mm->all, &mm_list);
+	spin_unlock(&mm_list_lock);
 	return mm;
 }
 
@@ -52,6 +60,9 @@ void mm_get(struct mm *mm)
 void mm_free(struct mm *mm)
 {
 	debug_assert(!mm->users && !mm->cpus && !mm->usage.rss && !mm->nr_areas);
+	spin_lock(&mm_list_lock);
+	list_del(&mm->all);
+	spin_unlock(&mm_list_lock);
 	free_unused_tables(mm);
 	memset(mm->pml4 + PTRS_PER_TABLE / 2, 0, PAGE_SIZE / 2);
 	table_free(mm->pml4);
@@ -91,6 +102,16 @@ static void free_areas(struct mm *mm)
 	}
 	mm->areas = RB_ROOT;
 	mm->nr_areas = 0;
+}
+
+static bool mm_get_unless_free(struct mm *mm)
+{
+	u32 count = READ_ONCE(mm->refcount);
+
+	while (count && !__atomic_compare_exchange_n(&mm->refcount, &count, count + 1, false,
+						     __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+		;
+	return count;
 }
 
 static void mm_empty(struct mm *mm)
@@ -189,4 +210,52 @@ struct mm *mm_clone(struct mm *old)
 		return mm;
 	mm_put_user(mm);
 	return ERR_PTR(error);
+}
+
+/* ---- a file's pages, in all address spaces ------------------------------------------------------------- */
+
+/* The next of the list, with a reference; the one for `mm` is dropped. Those that come meanwhile come to the end;
+ * those without references are about to leave. */
+static struct mm *next_mm(struct mm *mm)
+{
+	struct list_head *link;
+	struct mm *next = NULL;
+
+	spin_lock(&mm_list_lock);
+	for (link = mm ? mm->all.next : mm_list.next; link != &mm_list && !next;
+	     link = link->next) {
+		next = list_entry(link, struct mm, all);
+		if (!mm_get_unless_free(next))
+			next = NULL;
+	}
+	spin_unlock(&mm_list_lock);
+	if (mm)
+		mm_put(mm);
+	return next;
+}
+
+static void unmap_pages(struct mm *mm, const void *backing, u64 from, u64 to, bool copies)
+{
+	struct vm_gather gather;
+
+	mutex_lock(&mm->mmap_lock);
+	gather_begin(&gather, mm);
+	for (struct vm_area *area = vm_find(mm, 0); area; area = vm_next(area)) {
+		u64 first = area->pgoff, last = first + (area->end - area->start) / PAGE_SIZE;
+
+		if (area->shared != backing || from >= last || to <= first)
+			continue;
+		if (!(area->flags & VM_SHARED) && !copies)
+			continue;
+		zap_range(&gather, area->start + (max(from, first) - first) * PAGE_SIZE,
+			  area->start + (min(to, last) - first) * PAGE_SIZE);
+	}
+	gather_end(&gather);
+	mutex_unlock(&mm->mmap_lock);
+}
+
+void vm_unmap_pages(const void *backing, u64 from, u64 to, bool copies)
+{
+	for (struct mm *mm = next_mm(NULL); mm; mm = next_mm(mm))
+		unmap_pages(mm, backing, from, to, copies);
 }

@@ -15,6 +15,8 @@
 	 MAP_GROWSDOWN | MAP_LOCKED | MAP_NORESERVE | MAP_POPULATE | MAP_NONBLOCK | MAP_STACK |  \
 	 MAP_HUGETLB | MAP_32BIT | MAP_FIXED_NOREPLACE)
 
+#define MAX_FILE_PAGES (BIT(63) / PAGE_SIZE)
+
 /* ---- unmapping ---------------------------------------------------------------------------------------- */
 
 int unmap_range(struct mm *mm, u64 start, u64 end)
@@ -119,7 +121,7 @@ static s64 choose_place(const struct map_request *request)
 			return -EEXIST;
 		return (s64)address;
 	}
-	address = ALIGN_UP(address, PAGE_SIZE);
+	address = ALIGN_DOWN(address, PAGE_SIZE);
 	if (address && address < MMAP_MIN_ADDRESS)
 		address = MMAP_MIN_ADDRESS;
 	if (wish_fits(request->mm, address, size))
@@ -132,6 +134,8 @@ static int check_file(const struct map_request *request, u32 *flags)
 {
 	int type = request->flags & MAP_TYPE, allowed;
 
+	if (request->pgoff + request->size / PAGE_SIZE > MAX_FILE_PAGES)
+		return -EOVERFLOW;
 	if (type != MAP_SHARED && type != MAP_PRIVATE && type != MAP_SHARED_VALIDATE)
 		return -EINVAL;
 	if (type == MAP_SHARED_VALIDATE && request->flags & ~MAP_SHARED_KNOWN)
@@ -229,7 +233,7 @@ static s64 map_locked(struct map_request *request)
 	s64 start;
 	int error;
 
-	if (mm->nr_areas >= MAX_AREAS)
+	if (mm->nr_areas > MAX_AREAS)
 		return -ENOMEM;
 	start = choose_place(request);
 	if (start < 0)
@@ -278,7 +282,8 @@ static struct vm_area *protect_area(struct vm_area *area, u64 start, u64 end, u3
 		return area;
 	if (prot & VM_WRITE && !(area->flags & VM_MAYWRITE))
 		return ERR_PTR(-EACCES);
-	if (is_accountable(flags) && !is_accountable(area->flags) && more_than_memory(end - start))
+	if (prot & VM_WRITE && !(area->flags & VM_WRITE) &&
+	    !may_become_data(mm, flags, end - start))
 		return ERR_PTR(-ENOMEM);
 	if ((area->start < start || end < area->end) &&
 	    (mm->nr_areas >= MAX_AREAS || areas_cut(mm, start, end)))
@@ -356,12 +361,12 @@ static int grow_brk(struct mm *mm, u64 from, u64 to)
 {
 	struct vm_area *above = vm_find(mm, from);
 	struct vm_area area = { .mm = mm, .start = from, .end = to };
+	u64 gap = above && above->flags & VM_GROWSDOWN ? STACK_GUARD_GAP : PAGE_SIZE;
 
 	area.flags = VM_READ | VM_WRITE | VM_MAYWRITE | mm->default_flags;
-	if (to > USER_END ||
-	    (above && to + (above->flags & VM_GROWSDOWN ? STACK_GUARD_GAP : 0) > above->start))
+	if (to > USER_END || (above && to + gap > above->start))
 		return -ENOMEM;
-	if (mm->nr_areas >= MAX_AREAS || may_expand(mm, area.flags, to - from) ||
+	if (mm->nr_areas > MAX_AREAS || may_expand(mm, area.flags, to - from) ||
 	    (area.flags & VM_LOCKED && over_lock_limit(mm, to - from)))
 		return -ENOMEM;
 	if (area_add(&area))

@@ -171,6 +171,8 @@ static s64 remap_locked(struct remap *remap)
 
 	if (!area_contains(area, remap->from))
 		return -EFAULT;
+	if (remap->new_size < remap->old_size && !(remap->flags & MREMAP_FIXED))
+		return shrink(remap); /* even where several areas are */
 	error = check_area(remap, area);
 	if (error)
 		return error;
@@ -178,8 +180,8 @@ static s64 remap_locked(struct remap *remap)
 		return move_fixed(remap);
 	if (remap->flags & MREMAP_DONTUNMAP)
 		return move_anywhere(remap);
-	if (remap->new_size <= remap->old_size)
-		return remap->new_size < remap->old_size ? shrink(remap) : (s64)remap->from;
+	if (remap->new_size == remap->old_size)
+		return (s64)remap->from;
 	return can_grow(remap, area) ? grow(remap, area) : move_anywhere(remap);
 }
 

@@ -140,8 +140,8 @@ pte_t *next_leaf_table(pte_t *pml4, u64 *address, u64 end)
 static __always_inline pte_t *next_used_entry(pte_t *entry, const pte_t *end)
 {
 	while (entry < end && !*entry) {
-		if ((u64)entry % 64 == 0 && !(entry[1] | entry[2] | entry[3] | entry[4] |
-					      entry[5] | entry[6] | entry[7]))
+		if ((u64)entry % 64 == 0 &&
+		    !(entry[1] | entry[2] | entry[3] | entry[4] | entry[5] | entry[6] | entry[7]))
 			entry += 8;
 		else
 			entry++;

@@ -1,6 +1,7 @@
 /*
- * Reading and setting clocks. There is no vDSO, so a program's clock_gettime() always comes here: the usual
- * clocks first, and no lock. Beside the named clocks there is one for the CPU time of each process and thread.
+ * Reading and setting clocks. There is no vDSO, so a program's clock_gettime() always comes here:
+ * the usual clocks first, and no lock. Beside the named clocks there is one for the CPU time of
+ * each process and thread.
  */
 #include <kernel/cpu/rtc.h>
 #include <kernel/lib/errno.h>
@@ -14,12 +15,13 @@ struct timezone {
 
 /* A negative clock is a process's or thread's: the complement of its number, and three bits. */
 #define CPU_CLOCK_THREAD 4
-#define CPU_CLOCK_WHAT	 3 /* all time, user time, or what the scheduler counts; 3: no CPU clock */
-enum { CPU_CLOCK_PROF, CPU_CLOCK_VIRTUAL, CPU_CLOCK_SCHED };
+#define CPU_CLOCK_WHAT	 3 /* enum cpu_clock; 3: no CPU clock */
+/* All time, user time, or what the scheduler counts, which is all again. */
+enum cpu_clock { CPU_CLOCK_PROF, CPU_CLOCK_VIRTUAL, CPU_CLOCK_SCHED };
 
 #define COARSE_NS (4 * NSEC_PER_MSEC) /* what the coarse clocks promise at least */
 
-/* ---- CPU time -------------------------------------------------------------------------------------------------- */
+/* ---- CPU time ------------------------------------------------------------------------------ */
 
 /* A thread's clock is for its own process; a process's for everybody. */
 static int thread_clock(u32 tid, u64 *user, u64 *total)
@@ -69,7 +71,7 @@ static int cpu_clock(int clock, u64 *ns)
 	return error;
 }
 
-/* ---- the system calls ------------------------------------------------------------------------------------------- */
+/* ---- the system calls ---------------------------------------------------------------------- */
 
 long sys_clock_gettime(int clock, struct timespec __user *time)
 {

@@ -252,10 +252,7 @@ static void take_mm(struct mm *mm)
 {
 	struct mm *old = current->mm;
 
-	irq_disable();
-	current->mm = mm;
-	mm_switch(mm);
-	irq_enable();
+	set_current_mm(mm);
 	if (old)
 		mm_put_user(old);
 }

@@ -28,11 +28,24 @@ static void exit_mm(void)
 
 	futex_exit(current);
 	vfork_release(current);
-	irq_disable();
-	current->mm = NULL;
-	mm_switch(NULL);
-	irq_enable();
+	set_current_mm(NULL);
 	mm_put_user(mm);
+}
+
+/* Others look at a task's address space under tree_lock. */
+void set_current_mm(struct mm *mm)
+{
+	struct mm *old = current->mm;
+
+	spin_lock_bh(&tree_lock);
+	if (old)
+		current_process->peak_rss_pages =
+			max(current_process->peak_rss_pages, old->usage.peak_rss);
+	irq_disable();
+	current->mm = mm;
+	mm_switch(mm);
+	irq_enable();
+	spin_unlock_bh(&tree_lock);
 }
 
 void vfork_release(struct task *task)

@@ -3,8 +3,13 @@
 
 #include <kernel/process.h>
 
+struct mm;
+
 /* A vfork's child no longer uses its parent's memory: exec and exit. */
 void vfork_release(struct task *task);
+
+/* The current task goes over to another address space (NULL: none); the caller lets go of the old one. */
+void set_current_mm(struct mm *mm);
 
 /* exec: end every other thread of the process and take the leader's place. 0 or -EAGAIN. */
 int become_only_thread(void);

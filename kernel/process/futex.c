@@ -1,7 +1,7 @@
 /*
- * Futexes. A lock of libc is a word of user memory; only who must wait for it, or has somebody to wake, calls
- * the kernel. Here waiters are in a hash table, by the place of the word: (address space, address) for
- * private memory, (what backs it, offset) for shared.
+ * Futexes. A lock of libc is a word of user memory; only who must wait for it, or has somebody to
+ * wake, calls the kernel. Here waiters are in a hash table, by the place of the word: (address
+ * space, address) for private memory, (what backs it, offset) for shared.
  *
  * No wake-up is lost, because the word is looked at under the bucket's lock:
  *
@@ -11,11 +11,12 @@
  *	word still old? queue		find the waiter, wake
  *	unlock, sleep			unlock
  *
- * Whoever is first under the lock: the waiter is found, or it sees the new word. A read under the lock must
- * not sleep; where the page is missing it fails, and is tried again with the page brought in.
+ * Whoever is first under the lock: the waiter is found, or it sees the new word. A read under the
+ * lock must not sleep; where the page is missing it fails, and is tried again with the page brought
+ * in.
  *
- * Context: process. Locks: mm->mmap_lock, while a key is made; then bucket->lock, or two of them in the order of
- * their addresses. Inside: run-queue locks.
+ * Context: process. Locks: mm->mmap_lock, while a key is made; then bucket->lock, or two of them in
+ * the order of their addresses. Inside: run-queue locks.
  */
 #include <fs/file.h>
 #include <fs/vfs.h>
@@ -62,7 +63,7 @@ struct futex_waiter {
 	bool woken;		     /* the waker's last word: then it is off the list */
 };
 
-/* ---- keys and buckets --------------------------------------------------------------------------------------- */
+/* ---- keys and buckets ---------------------------------------------------------------------- */
 
 static const void *backing_of(const struct vm_area *area)
 {
@@ -131,9 +132,10 @@ static bool read_word(u32 *value, const u32 __user *address)
 	return user_copy(value, address, sizeof(*value)) == 0;
 }
 
-/* ---- waking --------------------------------------------------------------------------------------------------- */
+/* ---- waking -------------------------------------------------------------------------------- */
 
-/* Under the bucket's lock, which the waiter takes once more before it goes its way: so it and its task stay. */
+/* Under the bucket's lock, which the waiter takes once more before it goes its way: so it and its
+ * task stay. */
 static void wake_waiter(struct futex_waiter *waiter)
 {
 	list_del(&waiter->link);
@@ -176,7 +178,7 @@ int futex_wake(u32 __user *address, bool shared, int count, u32 bitset)
 	return result;
 }
 
-/* ---- waiting ---------------------------------------------------------------------------------------------------- */
+/* ---- waiting ------------------------------------------------------------------------------- */
 
 /* 0: queued, since the word was `value`. */
 static int queue_waiter(struct futex_waiter *waiter, u32 __user *address, u32 value)
@@ -281,9 +283,9 @@ static long futex_wait_restart(struct task *task)
 	return futex_wait((u32 __user *)data[0], data[3], data[1] >> 32, (u32)data[1], data[2]);
 }
 
-/* ---- requeueing: of those who wait for one word, wake some and let others wait for another word ----------------- */
+/* ---- requeueing ---------------------------------------------------------------------------- */
 
-/* Both locks held. */
+/* Of those who wait for one word, wake some and let others wait for another. Both locks held. */
 static int wake_and_move(struct futex_bucket *from, const struct futex_key *from_key,
 			 struct futex_bucket *to, const struct futex_key *to_key, int wake,
 			 int move)
@@ -341,9 +343,13 @@ static long futex_requeue(u32 __user *from, u32 __user *to, bool shared, int wak
 	return result;
 }
 
-/* ---- FUTEX_WAKE_OP: change a second word; wake the first's waiters, and the second's if its old value says so ----- */
+/* ---- FUTEX_WAKE_OP ------------------------------------------------------------------------- */
 
-/* The operation: op:4 (its highest bit: the argument is a shift), comparison:4, argument:12, operand:12. */
+/*
+ * Change a second word; wake the first's waiters, and the second's if its old value says so. How is
+ * encoded: operation:4 (its highest bit: the argument is a shift), comparison:4, argument:12,
+ * operand:12.
+ */
 #define OP_SHIFT_ARGUMENT 8
 
 static s32 sign_extend_12(u32 value)
@@ -435,7 +441,7 @@ static long futex_wake_op(u32 __user *first, u32 __user *second, bool shared, in
 	return more < 0 ? more : result + more;
 }
 
-/* ---- the system call ----------------------------------------------------------------------------------------------- */
+/* ---- the system call ----------------------------------------------------------------------- */
 
 /* FUTEX_WAIT's time is from now; FUTEX_WAIT_BITSET's is a date. */
 static int get_deadline(u64 *deadline, const struct timespec __user *timeout, int operation,

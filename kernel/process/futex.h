@@ -7,8 +7,8 @@ struct robust_list_head;
 struct task;
 struct timespec;
 
-/* A thread's end, or its exec, while it still has its memory: locks that it holds are marked and handed on, and
- * whoever joins it is woken. */
+/* A thread's end, or its exec, while it still has its memory: locks that it holds are marked and
+ * handed on, and whoever joins it is woken. */
 void futex_exit(struct task *task);
 
 /* Wake up to `count` who wait for that word, be it shared or private; how many, or -errno. */

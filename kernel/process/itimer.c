@@ -1,6 +1,6 @@
 /*
- * alarm(), setitimer(), getitimer(): ITIMER_REAL runs on the monotonic clock and sends SIGALRM; the other two
- * count CPU time (kernel/cpu_timer.c).
+ * alarm(), setitimer(), getitimer(): ITIMER_REAL runs on the monotonic clock and sends SIGALRM; the
+ * other two count CPU time (kernel/cpu_timer.c).
  *
  * Locks: process->lock. The callback is a softirq's, and sends without it.
  */
@@ -53,7 +53,8 @@ static void real_timer_get(struct process *process, u64 *interval, u64 *left)
 	spin_unlock_bh(&process->lock);
 }
 
-/* The callback may be about to start it again: it is waited for first, without the lock that it takes. */
+/* The callback may be about to start it again: it is waited for first, without the lock that it
+ * takes. */
 static void real_timer_set(struct process *process, u64 interval, u64 left)
 {
 	spin_lock_bh(&process->lock);

@@ -1,6 +1,7 @@
 /*
- * Sleeping for a time or until a date. After a signal without a handler a relative sleep goes on to the moment
- * that was its end from the beginning (restart_syscall); with a handler it answers EINTR and what is left.
+ * Sleeping for a time or until a date. After a signal without a handler a relative sleep goes on to
+ * the moment that was its end from the beginning (restart_syscall); with a handler it answers EINTR
+ * and what is left.
  */
 #include <kernel/lib/errno.h>
 #include <kernel/process.h>

@@ -1,9 +1,10 @@
 /*
- * POSIX timers: timer_create() and its family. A timer carries the sigqueue that it sends, so expiring needs no
- * memory; while that still waits to be delivered, expirations only count (the overrun).
+ * POSIX timers: timer_create() and its family. A timer carries the sigqueue that it sends, so
+ * expiring needs no memory; while that still waits to be delivered, expirations only count (the
+ * overrun).
  *
- * Locks: process->lock (the list), or the timer's own lock; never both. Inside the latter, by sending:
- * tree_lock, sighand->lock.
+ * Locks: process->lock (the list), or the timer's own lock; never both. Inside the latter, by
+ * sending: tree_lock, sighand->lock.
  */
 #include <kernel/interval_timer.h>
 #include <kernel/lib/errno.h>
@@ -46,7 +47,7 @@ static bool timer_expired(struct interval_timer *timer, u64 times)
 	return true;
 }
 
-/* ---- finding and letting go ---------------------------------------------------------------------------------- */
+/* ---- finding and letting go ---------------------------------------------------------------- */
 
 /* process->lock held. */
 static struct posix_timer *find(struct process *process, int id)
@@ -93,7 +94,7 @@ static void timer_put(struct posix_timer *timer)
 		destroy(timer);
 }
 
-/* ---- making one ------------------------------------------------------------------------------------------------ */
+/* ---- making one ---------------------------------------------------------------------------- */
 
 /* The thread that a timer is for: one of ours, referenced. */
 static struct task *own_thread(int tid)
@@ -129,8 +130,8 @@ static int apply_event(struct posix_timer *timer, const struct sigevent *event)
 	return 0;
 }
 
-/* The list is in the order of the numbers. As many as signals may be queued, since each may queue one. The number;
- * or -EAGAIN. From here on other threads can find it, and delete it. */
+/* The list is in the order of the numbers. As many as signals may be queued, since each may queue
+ * one. The number; or -EAGAIN. From here on other threads can find it, and delete it. */
 static int enlist(struct posix_timer *timer, bool value_is_id)
 {
 	struct process *process = current_process;
@@ -208,7 +209,7 @@ long sys_timer_create(int clock, const struct sigevent __user *user_event, int _
 	return 0;
 }
 
-/* ---- using it ---------------------------------------------------------------------------------------------------- */
+/* ---- using it ------------------------------------------------------------------------------ */
 
 static void read_timer(const struct posix_timer *timer, u64 *interval, u64 *left)
 {

@@ -1,9 +1,10 @@
 /*
- * Robust futexes. A thread keeps a list, in its own memory, of the locks it holds. When it ends, the kernel marks
- * each of them and wakes a waiter, who then knows that the owner died.
+ * Robust futexes. A thread keeps a list, in its own memory, of the locks it holds. When it ends,
+ * the kernel marks each of them and wakes a waiter, who then knows that the owner died.
  *
- * Context: process, at the end of a thread, which must not be able to make it fail or last: the list is
- * followed for so many entries at most, and ends at the first that cannot be read. No locks.
+ * Context: process, at the end of a thread, which must not be able to make it fail or last: the
+ * list is followed for so many entries at most, and ends at the first that cannot be read. No
+ * locks.
  */
 #include <kernel/lib/errno.h>
 #include <kernel/process.h>

@@ -36,7 +36,7 @@ def run_selftests(boot, subtest, **options):
     return guest
 
 
-@pytest.mark.parts(kernel_selftests)
+@pytest.mark.parts.with_args(kernel_selftests)
 @pytest.mark.parametrize("smp", [1, 4])
 @pytest.mark.parametrize("build", ["release", "debug"])
 def test_all(request, boot, subtest, build, smp):

@@ -66,7 +66,7 @@ def difference(linux, pollux):
     return "\n".join(lines)
 
 
-@pytest.mark.parts(all_names)
+@pytest.mark.parts.with_args(all_names)
 @pytest.mark.parametrize("smp", [1, 4])
 @pytest.mark.parametrize("build", ["release", "debug"])
 def test_same_as_linux(request, boot, subtest, build, smp):
