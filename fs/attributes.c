@@ -38,7 +38,9 @@ void inode_drop_privileges(struct inode *inode)
  * (eventpolls and the like) has none. */
 static int change_nameless(const struct file *file)
 {
-	return !strcmp(file->anon_name, "pipe:") || !strcmp(file->anon_name, "socket:") ? 0 : -EOPNOTSUPP;
+	return !strcmp(file->anon_name, "pipe:") || !strcmp(file->anon_name, "socket:")
+		       ? 0
+		       : -EOPNOTSUPP;
 }
 
 /* ---- chmod ------------------------------------------------------------------------------------------- */
@@ -84,8 +86,9 @@ long sys_fchmodat2(int dirfd, const char __user *path, u32 mode, u32 flags)
 
 	if (flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
 		return -EINVAL;
-	dentry = user_walk(dirfd, path, (flags & AT_SYMLINK_NOFOLLOW ? 0 : WALK_FOLLOW) |
-						(flags & AT_EMPTY_PATH ? WALK_EMPTY : 0));
+	dentry = user_walk(dirfd, path,
+			   (flags & AT_SYMLINK_NOFOLLOW ? 0 : WALK_FOLLOW) |
+				   (flags & AT_EMPTY_PATH ? WALK_EMPTY : 0));
 	if (IS_ERR(dentry))
 		return PTR_ERR(dentry);
 	error = change_mode(dentry->inode, mode);
@@ -112,8 +115,8 @@ static bool may_chown(const struct inode *inode, u32 uid, u32 gid)
 		return true;
 	if (uid != UNCHANGED && (current->cred.fsuid != inode->uid || uid != inode->uid))
 		return false;
-	return gid == UNCHANGED || (current->cred.fsuid == inode->uid &&
-				    (gid == inode->gid || in_fs_group(gid)));
+	return gid == UNCHANGED ||
+	       (current->cred.fsuid == inode->uid && (gid == inode->gid || in_fs_group(gid)));
 }
 
 static int change_owner(struct inode *inode, u32 uid, u32 gid)
@@ -158,8 +161,9 @@ long sys_fchownat(int dirfd, const char __user *path, u32 uid, u32 gid, int flag
 
 	if (flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
 		return -EINVAL;
-	dentry = user_walk(dirfd, path, (flags & AT_SYMLINK_NOFOLLOW ? 0 : WALK_FOLLOW) |
-						(flags & AT_EMPTY_PATH ? WALK_EMPTY : 0));
+	dentry = user_walk(dirfd, path,
+			   (flags & AT_SYMLINK_NOFOLLOW ? 0 : WALK_FOLLOW) |
+				   (flags & AT_EMPTY_PATH ? WALK_EMPTY : 0));
 	if (IS_ERR(dentry))
 		return PTR_ERR(dentry);
 	error = change_owner(dentry->inode, uid, gid);

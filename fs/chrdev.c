@@ -15,18 +15,16 @@
 
 LIST_HEAD(chrdevs);
 
-int chrdev_register_open(u32 major, u32 minor, const char *name, const struct file_ops *ops, u32 mode,
-			 int (*open)(struct inode *inode, struct file *file))
+int chrdev_register_open(u32 major, u32 minor, const char *name, const struct file_ops *ops,
+			 u32 mode, int (*open)(struct inode *inode, struct file *file))
 {
 	struct chrdev *device = kmalloc(sizeof(*device), GFP_KERNEL);
 
 	if (!device)
 		return -ENOMEM;
-	*device = (struct chrdev){ .rdev = makedev(major, minor),
-				   .name = name,
-				   .ops = ops,
-				   .mode = mode,
-				   .open = open };
+	*device = (struct chrdev){
+		.rdev = makedev(major, minor), .name = name, .ops = ops, .mode = mode, .open = open
+	};
 	list_add_tail(&device->link, &chrdevs);
 	return 0;
 }
@@ -52,7 +50,8 @@ int chrdev_open(struct inode *inode, struct file *file)
 /* The tree is not mounted yet: nobody else sees it. */
 static int add_node(struct super *super, struct dentry *root, const struct chrdev *device)
 {
-	struct inode *inode = make_inode_in(root->inode, S_IFCHR | device->mode, device->rdev, NULL);
+	struct inode *inode =
+		make_inode_in(root->inode, S_IFCHR | device->mode, device->rdev, NULL);
 	struct dentry *dentry;
 
 	if (IS_ERR(inode))

@@ -1,6 +1,7 @@
 /* Reading a directory whose entries are in memory. A position is the cookie of the entry to come. */
 #include <fs/dir.h>
 
+#include <fs/flock.h>
 #include <kernel/lib/string.h>
 #include <kernel/sched.h>
 
@@ -46,8 +47,8 @@ bool dir_emit_dots(struct file *file, struct dir_context *context)
 }
 
 /* The next entry, held; its name cannot change or go while it is copied, but is read under the lock. */
-static struct dentry *next_entry(struct dentry *dir, u64 cookie, char name[NAME_MAX], size_t *length,
-				 u64 *found_cookie)
+static struct dentry *next_entry(struct dentry *dir, u64 cookie, char name[NAME_MAX],
+				 size_t *length, u64 *found_cookie)
 {
 	struct dentry *child;
 
@@ -117,4 +118,5 @@ const struct file_ops dir_file_ops = {
 	.llseek = dir_llseek,
 	.iterate = dir_iterate,
 	.fsync = dir_fsync,
+	.release = flock_release,
 };

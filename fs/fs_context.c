@@ -24,7 +24,9 @@ struct fs_context *fs_context_create(struct dentry *root)
 
 	if (!fs)
 		return NULL;
-	*fs = (struct fs_context){ .refcount = 1, .umask = DEFAULT_UMASK, .root = root, .cwd = root };
+	*fs = (struct fs_context){
+		.refcount = 1, .umask = DEFAULT_UMASK, .root = root, .cwd = root
+	};
 	mutex_init(&fs->lock);
 	dentry_get(root);
 	dentry_get(root);
@@ -117,12 +119,14 @@ static int set_place(struct dentry **place, struct dentry *dentry)
 
 long sys_chdir(const char __user *path)
 {
-	return set_place(&current_fs()->cwd, user_walk(AT_FDCWD, path, WALK_FOLLOW | WALK_DIRECTORY));
+	return set_place(&current_fs()->cwd,
+			 user_walk(AT_FDCWD, path, WALK_FOLLOW | WALK_DIRECTORY));
 }
 
 long sys_chroot(const char __user *path)
 {
-	return set_place(&current_fs()->root, user_walk(AT_FDCWD, path, WALK_FOLLOW | WALK_DIRECTORY));
+	return set_place(&current_fs()->root,
+			 user_walk(AT_FDCWD, path, WALK_FOLLOW | WALK_DIRECTORY));
 }
 
 long sys_fchdir(int fd)
@@ -141,7 +145,8 @@ long sys_fchdir(int fd)
 }
 
 /* The path with its zero, or why there is none. */
-static long copy_cwd(struct dentry *cwd, struct dentry *root, char *buf, char __user *user, u64 size)
+static long copy_cwd(struct dentry *cwd, struct dentry *root, char *buf, char __user *user,
+		     u64 size)
 {
 	static const char prefix[] = "(unreachable)";
 	bool reached;
@@ -150,7 +155,8 @@ static long copy_cwd(struct dentry *cwd, struct dentry *root, char *buf, char __
 
 	if (!cwd->linked)
 		return -ENOENT;
-	path = dentry_path_from(cwd, root, buf + sizeof(prefix), PATH_MAX - sizeof(prefix), &reached);
+	path = dentry_path_from(cwd, root, buf + sizeof(prefix), PATH_MAX - sizeof(prefix),
+				&reached);
 	if (IS_ERR(path))
 		return PTR_ERR(path);
 	if (!reached)

@@ -1,7 +1,7 @@
 /* getdents: directory entries as bytes for a program. They are put together in kernel memory and copied at
  * once. */
-#include <fs/syscalls_path.h>
 #include <fs/inode.h>
+#include <fs/syscalls_path.h>
 #include <kernel/lib/string.h>
 #include <kernel/mm/slab.h>
 
@@ -34,7 +34,8 @@ struct getdents {
 static bool emit(struct dir_context *context, const char *name, size_t length, u64 ino, u32 type)
 {
 	struct getdents *get = container_of(context, struct getdents, context);
-	size_t head = get->old_form ? offsetof(struct dirent_old, name) : offsetof(struct dirent64, name);
+	size_t head =
+		get->old_form ? offsetof(struct dirent_old, name) : offsetof(struct dirent64, name);
 	size_t reclen = ALIGN_UP(head + length + 1 + get->old_form, sizeof(u64));
 	struct dirent64 *entry = (void *)(get->buf + get->used);
 
@@ -91,9 +92,9 @@ static long getdents_file(struct file *file, struct getdents *get, void __user *
 
 static long getdents(u32 fd, void __user *user, u32 size, bool old_form)
 {
-	struct getdents get = {
-		.context.emit = emit, .size = min(size, (u32)BATCH), .old_form = old_form
-	};
+	struct getdents get = { .context.emit = emit,
+				.size = min(size, (u32)BATCH),
+				.old_form = old_form };
 	struct file *file = fd_get(fd);
 	long result;
 

@@ -164,7 +164,8 @@ static struct dentry *make_symlink(const struct cpio_entry *entry, const char *p
 static struct dentry *make_entry(struct unpacker *unpacker, const char *path)
 {
 	const struct cpio_entry *entry = &unpacker->entry;
-	struct inode *linked = entry->nlink > 1 && !S_ISDIR(entry->mode) ? find_seen(unpacker) : NULL;
+	struct inode *linked =
+		entry->nlink > 1 && !S_ISDIR(entry->mode) ? find_seen(unpacker) : NULL;
 	struct dentry *there = make_way(entry, path);
 	int error;
 
@@ -176,7 +177,8 @@ static struct dentry *make_entry(struct unpacker *unpacker, const char *path)
 	}
 	if (S_ISLNK(entry->mode))
 		return make_symlink(entry, path);
-	return make_at(AT_FDCWD, path, entry->mode, makedev(entry->rdevmajor, entry->rdevminor), NULL);
+	return make_at(AT_FDCWD, path, entry->mode, makedev(entry->rdevmajor, entry->rdevminor),
+		       NULL);
 }
 
 static int fill_entry(struct unpacker *unpacker, struct inode *inode)
@@ -240,7 +242,8 @@ static int unpack_all(struct unpacker *unpacker)
 		unpacker->entries++;
 		unpacker->bytes += unpacker->entry.filesize;
 		if (error)
-			pr_err("initramfs: cannot make %s (error %d)\n", unpacker->entry.name, -error);
+			pr_err("initramfs: cannot make %s (error %d)\n", unpacker->entry.name,
+			       -error);
 		failed = failed ?: error;
 	}
 	if (result < 0) {

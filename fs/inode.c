@@ -37,6 +37,7 @@ struct inode *inode_create(struct super *super, u32 mode)
 	inode->gid = current->cred.fsgid;
 	inode->nlink = 1;
 	inode->next_cookie = FIRST_COOKIE;
+	INIT_LIST_HEAD(&inode->flocks);
 	inode->atime = inode->mtime = inode->ctime = current_time();
 	super_get(super);
 	return inode;
@@ -86,8 +87,7 @@ void inode_read(struct inode *inode)
 {
 	u32 flags = READ_ONCE(inode->super->flags);
 
-	if ((flags & (MS_RDONLY | MS_NOATIME)) ||
-	    (S_ISDIR(inode->mode) && (flags & MS_NODIRATIME)))
+	if ((flags & (MS_RDONLY | MS_NOATIME)) || (S_ISDIR(inode->mode) && (flags & MS_NODIRATIME)))
 		return;
 	if ((flags & MS_STRICTATIME) || earlier_or_same(inode->atime, inode->mtime) ||
 	    earlier_or_same(inode->atime, inode->ctime) ||

@@ -65,6 +65,7 @@ static int publish(struct dentry *dentry, bool hard_link)
 		dentry_link_locked(dentry);
 		dir->nlink += S_ISDIR(dentry->inode->mode);
 		dentry->inode->nlink += hard_link;
+		dentry->inode->linkable = false;
 	}
 	spin_unlock(&names_lock);
 	if (!error)
@@ -106,8 +107,8 @@ static int walk_to_new(struct walk *walk, int dirfd, const char *path, bool dire
 
 	if (error)
 		return error;
-	there = walk->kind == LAST_NORMAL ? lookup_child(walk->at, walk->name, walk->length) :
-					    ERR_PTR(-EEXIST);
+	there = walk->kind == LAST_NORMAL ? lookup_child(walk->at, walk->name, walk->length)
+					  : ERR_PTR(-EEXIST);
 	if (!IS_ERR(there)) {
 		dentry_put(there);
 		error = -EEXIST;
@@ -172,7 +173,8 @@ long sys_mknodat(int dirfd, const char __user *path, u32 mode, u32 dev)
 
 	if (S_ISDIR(type))
 		return -EPERM;
-	if (!S_ISREG(type) && !S_ISCHR(type) && !S_ISBLK(type) && !S_ISFIFO(type) && !S_ISSOCK(type))
+	if (!S_ISREG(type) && !S_ISCHR(type) && !S_ISBLK(type) && !S_ISFIFO(type) &&
+	    !S_ISSOCK(type))
 		return -EINVAL;
 	return make_user(dirfd, path, type | (mode & S_IALLUGO & ~fs_umask()), dev, NULL);
 }
@@ -252,8 +254,8 @@ int link_at(struct inode *inode, int dirfd, const char *path)
 	return error;
 }
 
-long sys_linkat(int old_dirfd, const char __user *old_path, int new_dirfd, const char __user *new_path,
-		int flags)
+long sys_linkat(int old_dirfd, const char __user *old_path, int new_dirfd,
+		const char __user *new_path, int flags)
 {
 	struct dentry *old;
 	char *path;
@@ -263,8 +265,9 @@ long sys_linkat(int old_dirfd, const char __user *old_path, int new_dirfd, const
 		return -EINVAL;
 	if ((flags & AT_EMPTY_PATH) && !is_fs_root())
 		return -ENOENT;
-	old = user_walk(old_dirfd, old_path, (flags & AT_EMPTY_PATH ? WALK_EMPTY : 0) |
-						     (flags & AT_SYMLINK_FOLLOW ? WALK_FOLLOW : 0));
+	old = user_walk(old_dirfd, old_path,
+			(flags & AT_EMPTY_PATH ? WALK_EMPTY : 0) |
+				(flags & AT_SYMLINK_FOLLOW ? WALK_FOLLOW : 0));
 	if (IS_ERR(old))
 		return PTR_ERR(old);
 	path = path_from_user(new_path, false);

@@ -177,21 +177,21 @@ static loff_t kmsg_llseek(struct file *file, loff_t offset, int whence)
 
 /* ---- the list ---------------------------------------------------------------------------------------- */
 
-static const struct file_ops null_ops = {
-	.read = read_nothing, .write = write_away, .llseek = mem_llseek
-};
+static const struct file_ops null_ops = { .read = read_nothing,
+					  .write = write_away,
+					  .llseek = mem_llseek };
 static const struct file_ops zero_ops = {
 	.read = read_zeroes, .write = write_away, .llseek = mem_llseek, .mmap = zero_mmap
 };
-static const struct file_ops full_ops = {
-	.read = read_zeroes, .write = write_full, .llseek = mem_llseek
-};
+static const struct file_ops full_ops = { .read = read_zeroes,
+					  .write = write_full,
+					  .llseek = mem_llseek };
 static const struct file_ops random_ops = {
 	.read = read_random, .write = write_away, .llseek = mem_llseek, .poll = poll_random
 };
-static const struct file_ops kmsg_ops = {
-	.read = read_kmsg, .write = write_kmsg, .llseek = kmsg_llseek
-};
+static const struct file_ops kmsg_ops = { .read = read_kmsg,
+					  .write = write_kmsg,
+					  .llseek = kmsg_llseek };
 
 void mem_devices_init(void)
 {
@@ -200,8 +200,8 @@ void mem_devices_init(void)
 		const char *name;
 		const struct file_ops *ops;
 	} devices[] = {
-		{ 3, 0666, "null", &null_ops },	    { 5, 0666, "zero", &zero_ops },
-		{ 7, 0666, "full", &full_ops },	    { 8, 0666, "random", &random_ops },
+		{ 3, 0666, "null", &null_ops },	     { 5, 0666, "zero", &zero_ops },
+		{ 7, 0666, "full", &full_ops },	     { 8, 0666, "random", &random_ops },
 		{ 9, 0666, "urandom", &random_ops }, { 11, 0644, "kmsg", &kmsg_ops },
 	};
 

@@ -9,7 +9,7 @@
 #define MFD_NOEXEC_SEAL	  0x08U
 #define MFD_EXEC	  0x10U
 
-#define PREFIX	 "memfd:"
+#define PREFIX	  "memfd:"
 #define NAME_ROOM (NAME_MAX - (sizeof(PREFIX) - 1))
 
 static struct file *make_file(const char *name, u32 mode)

@@ -17,9 +17,9 @@
 #define MNT_EXPIRE	4
 #define UMOUNT_NOFOLLOW 8
 
-#define MS_KEPT                                                                             \
-	(MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_SYNCHRONOUS | MS_DIRSYNC |       \
-	 MS_NOATIME | MS_NODIRATIME | MS_STRICTATIME)
+#define MS_KEPT                                                                                    \
+	(MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_SYNCHRONOUS | MS_DIRSYNC | MS_NOATIME | \
+	 MS_NODIRATIME | MS_STRICTATIME)
 
 DEFINE_MUTEX(rename_lock);
 
@@ -264,8 +264,8 @@ static int mount_at(struct mount_request *request, const char __user *path)
 	return error;
 }
 
-long sys_mount(const char __user *source, const char __user *path, const char __user *type, u64 flags,
-	       const void __user *data)
+long sys_mount(const char __user *source, const char __user *path, const char __user *type,
+	       u64 flags, const void __user *data)
 {
 	char no_options[1] = "";
 	struct mount_request request = { .flags = flags };
@@ -322,9 +322,9 @@ static void print_flags(struct seq_buf *out, u32 flags)
 		u32 flag;
 		const char *name;
 	} names[] = {
-		{ MS_SYNCHRONOUS, ",sync" },   { MS_DIRSYNC, ",dirsync" },
-		{ MS_NOSUID, ",nosuid" },      { MS_NODEV, ",nodev" },
-		{ MS_NOEXEC, ",noexec" },      { MS_NOATIME, ",noatime" },
+		{ MS_SYNCHRONOUS, ",sync" },	  { MS_DIRSYNC, ",dirsync" },
+		{ MS_NOSUID, ",nosuid" },	  { MS_NODEV, ",nodev" },
+		{ MS_NOEXEC, ",noexec" },	  { MS_NOATIME, ",noatime" },
 		{ MS_NODIRATIME, ",nodiratime" },
 	};
 
@@ -360,8 +360,8 @@ static void print_mountinfo(struct seq_buf *out, struct super *super, const char
 	spin_lock(&names_lock);
 	parent = super->mountpoint ? super->mountpoint->super->id : super->id;
 	spin_unlock(&names_lock);
-	seq_printf(out, "%u %u %u:%u / ", super->id, parent,
-		   dev_major(super->dev), dev_minor(super->dev));
+	seq_printf(out, "%u %u %u:%u / ", super->id, parent, dev_major(super->dev),
+		   dev_minor(super->dev));
 	print_escaped(out, path);
 	seq_putc(out, ' ');
 	print_flags(out, super->flags);
@@ -373,8 +373,9 @@ static void print_mountinfo(struct seq_buf *out, struct super *super, const char
 }
 
 /* Each mount that is visible from the current root. */
-static void for_each_visible(struct seq_buf *out, void (*print)(struct seq_buf *out, struct super *super,
-								const char *path))
+static void for_each_visible(struct seq_buf *out,
+			     void (*print)(struct seq_buf *out, struct super *super,
+					   const char *path))
 {
 	char *buf = kmalloc(PATH_MAX, GFP_KERNEL);
 	struct dentry *top = fs_root_get(), *root;

@@ -7,7 +7,8 @@
 extern struct mutex rename_lock;
 
 /* A new instance, with a tree of its own, mounted nowhere. ERR_PTR. */
-struct super *super_create(const struct fs_type *type, const char *source, u32 flags, char *options);
+struct super *super_create(const struct fs_type *type, const char *source, u32 flags,
+			   char *options);
 /* It is detached and has no users any more: let go of its tree. More than one may call; the first does it. */
 void super_end(struct super *super);
 

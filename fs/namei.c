@@ -209,7 +209,8 @@ const char *link_text(struct inode *inode, char **buffer)
 	*buffer = kmem_cache_alloc(path_cache, GFP_KERNEL);
 	if (!*buffer)
 		return ERR_PTR(-ENOMEM);
-	length = inode->ops->readlink ? inode->ops->readlink(inode, *buffer, PATH_MAX - 1) : -EINVAL;
+	length =
+		inode->ops->readlink ? inode->ops->readlink(inode, *buffer, PATH_MAX - 1) : -EINVAL;
 	if (length < 0) {
 		path_free(*buffer);
 		return ERR_PTR(length);

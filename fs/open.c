@@ -10,10 +10,10 @@
 #include <fs/syscalls_path.h>
 #include <kernel/lib/string.h>
 
-#define TMPFILE_BIT	 (O_TMPFILE & ~O_DIRECTORY)
-#define OPEN_FLAGS                                                                              \
-	(O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK | O_SYNC |   \
-	 O_ASYNC | O_DIRECT | O_LARGEFILE | O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC |  \
+#define TMPFILE_BIT (O_TMPFILE & ~O_DIRECTORY)
+#define OPEN_FLAGS                                                                             \
+	(O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK | O_SYNC |  \
+	 O_ASYNC | O_DIRECT | O_LARGEFILE | O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC | \
 	 O_PATH | TMPFILE_BIT)
 #define PATH_FLAGS (O_DIRECTORY | O_NOFOLLOW | O_PATH | O_CLOEXEC)
 /* What only matters while it is opened. */
@@ -119,7 +119,8 @@ static int walk_to_file(struct walk *walk, const struct open_how *how, bool *mad
 
 static u32 access_mask(u64 flags)
 {
-	static const u8 masks[] = { MAY_READ, MAY_WRITE, MAY_READ | MAY_WRITE, MAY_READ | MAY_WRITE };
+	static const u8 masks[] = { MAY_READ, MAY_WRITE, MAY_READ | MAY_WRITE,
+				    MAY_READ | MAY_WRITE };
 
 	return masks[flags & O_ACCMODE] | (flags & O_TRUNC ? MAY_WRITE : 0);
 }
@@ -212,14 +213,14 @@ static struct file *open_tmpfile(int dirfd, const char *path, const struct open_
 	struct inode *inode;
 	struct dentry *dentry;
 	struct file *file;
-	int error = walk_path(&walk, dirfd, path,
-			      WALK_DIRECTORY | (follows(how) ? WALK_FOLLOW : 0), how->resolve);
+	int error = walk_path(&walk, dirfd, path, WALK_DIRECTORY | (follows(how) ? WALK_FOLLOW : 0),
+			      how->resolve);
 
 	if (error)
 		return ERR_PTR(error);
 	error = may_create(walk.at);
-	inode = error ? ERR_PTR(error) :
-			make_inode_in(walk.at->inode, S_IFREG | (how->mode & ~fs_umask()), 0, NULL);
+	inode = error ? ERR_PTR(error)
+		      : make_inode_in(walk.at->inode, S_IFREG | (how->mode & ~fs_umask()), 0, NULL);
 	if (IS_ERR(inode)) {
 		walk_end(&walk);
 		return inode == ERR_PTR(-EPERM) ? ERR_PTR(-EOPNOTSUPP) : (void *)inode;

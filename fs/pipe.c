@@ -17,6 +17,7 @@
 #include <kernel/process.h>
 
 #define DEFAULT_SLOTS 16
+#define LOCK_SPINS    200 /* of about 0.1 us */
 
 struct slot {
 	struct page *page;
@@ -77,6 +78,20 @@ static void wake_readers(struct pipe *pipe)
 static void wake_writers(struct pipe *pipe)
 {
 	wake(&pipe->write_wait, EPOLLOUT | EPOLLWRNORM);
+}
+
+/*
+ * Who holds the lock is mostly on another CPU and about to let go: a sleep and a wake-up would take far longer,
+ * and two programs at the two ends of a pipe would spend their lives in them.
+ */
+static void lock_pipe(struct pipe *pipe)
+{
+	for (u32 i = 0; i < LOCK_SPINS && nr_cpus > 1; i++) {
+		if (mutex_trylock(&pipe->lock))
+			return;
+		cpu_relax();
+	}
+	mutex_lock(&pipe->lock);
 }
 
 /* ---- memory -------------------------------------------------------------------------------------------- */
@@ -176,7 +191,7 @@ static int wait_for_bytes(struct pipe *pipe, const struct file *file)
 				     !is_empty(pipe) || !READ_ONCE(pipe->writers)))
 		error = -ERESTARTSYS;
 	else
-		mutex_lock(&pipe->lock);
+		lock_pipe(pipe);
 	return error;
 }
 
@@ -188,7 +203,7 @@ static ssize_t pipe_read(struct file *file, struct iov_iter *to, loff_t *pos)
 
 	if (!to->count)
 		return 0;
-	mutex_lock(&pipe->lock);
+	lock_pipe(pipe);
 	while (is_empty(pipe)) {
 		int error;
 
@@ -278,7 +293,7 @@ static int wait_for_room(struct pipe *pipe, const struct file *file)
 				     !is_full(pipe) || !READ_ONCE(pipe->readers)))
 		error = -ERESTARTSYS;
 	else
-		mutex_lock(&pipe->lock);
+		lock_pipe(pipe);
 	return error;
 }
 
@@ -318,7 +333,7 @@ static ssize_t pipe_write(struct file *file, struct iov_iter *from, loff_t *pos)
 
 	if (!from->count)
 		return 0;
-	mutex_lock(&pipe->lock);
+	lock_pipe(pipe);
 	done = write_locked(pipe, file, from);
 	if (done > 0)
 		wake_readers(pipe);
@@ -371,7 +386,7 @@ static long pipe_ioctl(struct file *file, u32 command, u64 arg)
 
 	if (command != FIONREAD)
 		return -ENOTTY;
-	mutex_lock(&pipe->lock);
+	lock_pipe(pipe);
 	for (u32 i = pipe->tail; i != pipe->head; i++)
 		bytes += slot_at(pipe, i)->length;
 	mutex_unlock(&pipe->lock);
@@ -402,7 +417,7 @@ static void pipe_release(struct file *file)
 	struct pipe *pipe = file->private_data;
 	bool one_side;
 
-	mutex_lock(&pipe->lock);
+	lock_pipe(pipe);
 	pipe->readers -= file_readable(file);
 	pipe->writers -= file_writable(file);
 	one_side = !pipe->readers != !pipe->writers;
@@ -533,7 +548,7 @@ static int wait_for_partner(struct pipe *pipe, u32 *ever)
 
 	mutex_unlock(&pipe->lock);
 	error = wait_event_interruptible(&pipe->read_wait, READ_ONCE(*ever) != before);
-	mutex_lock(&pipe->lock);
+	lock_pipe(pipe);
 	return error && *ever == before ? -ERESTARTSYS : 0;
 }
 
@@ -599,7 +614,7 @@ int fifo_open(struct inode *inode, struct file *file)
 
 	if (!pipe)
 		return -ENOMEM;
-	mutex_lock(&pipe->lock);
+	lock_pipe(pipe);
 	error = join_pipe(pipe, file);
 	mutex_unlock(&pipe->lock);
 	if (error) {
@@ -650,7 +665,7 @@ static long resize(struct pipe *pipe, u32 nr_slots)
 
 	if (!slots)
 		return -ENOMEM;
-	mutex_lock(&pipe->lock);
+	lock_pipe(pipe);
 	was_full = is_full(pipe);
 	old = move_slots(pipe, slots, nr_slots);
 	was_full = was_full && !is_full(pipe);

@@ -89,9 +89,9 @@ static int remove_in(const struct walk *walk, bool directory)
 
 int remove_at(int dirfd, const char *path, bool directory)
 {
-	static const int rmdir_errors[] = { [LAST_DOT] = -EINVAL,
-					    [LAST_DOTDOT] = -ENOTEMPTY,
-					    [LAST_ROOT] = -EBUSY };
+	static const int rmdir_errors[] = {
+		[LAST_DOT] = -EINVAL, [LAST_DOTDOT] = -ENOTEMPTY, [LAST_ROOT] = -EBUSY
+	};
 	struct walk walk;
 	int error = walk_path(&walk, dirfd, path, WALK_PARENT, 0);
 

@@ -319,7 +319,8 @@ long sys_renameat2(int old_dirfd, const char __user *old_user, int new_dirfd,
 	return error;
 }
 
-long sys_renameat(int old_dirfd, const char __user *old_path, int new_dirfd, const char __user *new_path)
+long sys_renameat(int old_dirfd, const char __user *old_path, int new_dirfd,
+		  const char __user *new_path)
 {
 	return sys_renameat2(old_dirfd, old_path, new_dirfd, new_path, 0);
 }

@@ -87,7 +87,8 @@ static bool random_contents(struct file *file, u8 *model, u8 *copy)
 			break;
 		case 1:
 			if (length)
-				tmpfs_fallocate(inode, FALLOC_KEEP_SIZE | FALLOC_PUNCH_HOLE, at, length);
+				tmpfs_fallocate(inode, FALLOC_KEEP_SIZE | FALLOC_PUNCH_HOLE, at,
+						length);
 			memset(model + at, 0, length);
 			break;
 		default:

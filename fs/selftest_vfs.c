@@ -308,8 +308,8 @@ SELFTEST(vfs_mounts)
 	EXPECT(rmdir_path(TOP "/d/e") == -EBUSY);
 	EXPECT(rename_path(TOP "/d/e/inside", TOP "/d/x", 0) == -EXDEV);
 	for (int i = 0; i < 6; i++) /* with the root and one directory, six more */
-		EXPECT(make_file((char[]){ '/', 's', 'e', 'l', 'f', 't', 'e', 's', 't', '/', 'd', '/',
-					   'e', '/', '0' + i, 0 }) == 0);
+		EXPECT(make_file((char[]){ '/', 's', 'e', 'l', 'f', 't', 'e', 's', 't', '/', 'd',
+					   '/', 'e', '/', '0' + i, 0 }) == 0);
 	EXPECT(make_file(TOP "/d/e/9") == -ENOSPC);
 
 	/* busy while somebody is in it; gone when it is let go */
@@ -333,7 +333,9 @@ SELFTEST(vfs_mounts)
 /* Each of a few names in a few directories is a file, a directory, a link or nothing, and changes all the time. */
 static void random_path(char path[32], u32 *seed)
 {
-	static const char *const dirs[] = { "/", "/a/", "/b/", "/a/a/", "/b/a/", "/a/b/", "/a/link/" };
+	static const char *const dirs[] = {
+		"/", "/a/", "/b/", "/a/a/", "/b/a/", "/a/b/", "/a/link/"
+	};
 	static const char *const names[] = { "a", "b", "c", "link" };
 
 	strlcpy(path, TOP, 32);
@@ -460,8 +462,9 @@ static int scenario(void)
 
 static void remove_what_is_there(void)
 {
-	static const char *const files[] = { TOP "/to-d", TOP "/to-f", TOP "/d/up", TOP "/self",
-					     TOP "/nowhere", TOP "/f-slash", TOP "/d/f" };
+	static const char *const files[] = { TOP "/to-d", TOP "/to-f",	  TOP "/d/up",
+					     TOP "/self", TOP "/nowhere", TOP "/f-slash",
+					     TOP "/d/f" };
 	static const char *const dirs[] = { TOP "/d/e", TOP "/d/g", TOP "/d", TOP };
 
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++)

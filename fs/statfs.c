@@ -5,7 +5,8 @@
 /* f_flags: as mount's, and one that says that they are valid */
 #define ST_VALID    0x20
 #define ST_RELATIME 0x1000
-#define ST_KEPT	    (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_SYNCHRONOUS | MS_NOATIME | MS_NODIRATIME)
+#define ST_KEPT \
+	(MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_SYNCHRONOUS | MS_NOATIME | MS_NODIRATIME)
 
 struct statfs64 {
 	s64 type, block_size;

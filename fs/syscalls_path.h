@@ -47,7 +47,8 @@ long sys_fchownat(int dirfd, const char __user *path, u32 uid, u32 gid, int flag
 long sys_utime(const char __user *path, const struct utimbuf64 __user *times);
 long sys_utimes(const char __user *path, const struct timeval64 __user *times);
 long sys_futimesat(int dirfd, const char __user *path, const struct timeval64 __user *times);
-long sys_utimensat(int dirfd, const char __user *path, const struct timespec64 __user *times, int flags);
+long sys_utimensat(int dirfd, const char __user *path, const struct timespec64 __user *times,
+		   int flags);
 
 /* fs/truncate.c */
 long sys_truncate(const char __user *path, s64 size);
@@ -62,13 +63,14 @@ long sys_mknodat(int dirfd, const char __user *path, u32 mode, u32 dev);
 long sys_symlink(const char __user *target, const char __user *path);
 long sys_symlinkat(const char __user *target, int dirfd, const char __user *path);
 long sys_link(const char __user *old_path, const char __user *new_path);
-long sys_linkat(int old_dirfd, const char __user *old_path, int new_dirfd, const char __user *new_path,
-		int flags);
+long sys_linkat(int old_dirfd, const char __user *old_path, int new_dirfd,
+		const char __user *new_path, int flags);
 long sys_unlink(const char __user *path);
 long sys_unlinkat(int dirfd, const char __user *path, int flags);
 long sys_rmdir(const char __user *path);
 long sys_rename(const char __user *old_path, const char __user *new_path);
-long sys_renameat(int old_dirfd, const char __user *old_path, int new_dirfd, const char __user *new_path);
+long sys_renameat(int old_dirfd, const char __user *old_path, int new_dirfd,
+		  const char __user *new_path);
 long sys_renameat2(int old_dirfd, const char __user *old_path, int new_dirfd,
 		   const char __user *new_path, u32 flags);
 
@@ -80,8 +82,8 @@ long sys_getcwd(char __user *buf, u64 size);
 long sys_umask(u32 mask);
 
 /* fs/mount.c */
-long sys_mount(const char __user *source, const char __user *path, const char __user *type, u64 flags,
-	       const void __user *data);
+long sys_mount(const char __user *source, const char __user *path, const char __user *type,
+	       u64 flags, const void __user *data);
 long sys_umount2(const char __user *path, int flags);
 
 /* fs/getdents.c */

@@ -93,7 +93,11 @@ static struct inode *tmpfs_create(struct inode *dir, u32 mode, u64 rdev, const c
 
 static int tmpfs_open(struct inode *inode, struct file *file)
 {
-	return S_ISREG(inode->mode) && file_writable(file) ? inode_get_writer(inode) : 0;
+	if (!S_ISREG(inode->mode))
+		return 0;
+	if (file->flags & O_FOR_EXEC)
+		return inode_deny_write(inode);
+	return file_writable(file) ? inode_get_writer(inode) : 0;
 }
 
 static void tmpfs_evict(struct inode *inode)

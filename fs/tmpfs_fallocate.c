@@ -3,8 +3,8 @@
 #include <fs/tmpfs.h>
 
 #include <kernel/lib/string.h>
-#include <kernel/mm/vm.h>
 #include <kernel/mm/page.h>
+#include <kernel/mm/vm.h>
 #include <kernel/process.h>
 
 static int allocate_page(struct inode *inode, u64 index)

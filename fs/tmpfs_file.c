@@ -11,6 +11,7 @@
 #include <fs/tmpfs.h>
 
 #include <fs/attributes.h>
+#include <fs/flock.h>
 #include <kernel/lib/string.h>
 #include <kernel/mm/vm.h>
 #include <kernel/process.h>
@@ -316,11 +317,16 @@ static int tmpfs_fsync(struct file *file)
 	return 0;
 }
 
-/* What tmpfs_open() took. */
+/* What tmpfs_open() took, and flock(). */
 static void tmpfs_release(struct file *file)
 {
-	if (file_writable(file))
-		inode_put_writer(file->dentry->inode);
+	struct inode *inode = file->dentry->inode;
+
+	flock_release(file);
+	if (file->flags & O_FOR_EXEC)
+		inode_allow_write(inode);
+	else if (file_writable(file))
+		inode_put_writer(inode);
 }
 
 const struct file_ops tmpfs_file_ops = {

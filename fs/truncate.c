@@ -102,7 +102,8 @@ long sys_fallocate(int fd, int mode, s64 offset, s64 length)
 		return -EBADF;
 	if (offset < 0 || length <= 0)
 		error = -EINVAL;
-	else if (mode != 0 && mode != FALLOC_KEEP_SIZE && mode != (FALLOC_KEEP_SIZE | FALLOC_PUNCH_HOLE))
+	else if (mode != 0 && mode != FALLOC_KEEP_SIZE &&
+		 mode != (FALLOC_KEEP_SIZE | FALLOC_PUNCH_HOLE))
 		error = -EOPNOTSUPP;
 	else
 		error = check_fallocate(borrowed.file, offset, length);

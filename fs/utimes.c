@@ -31,7 +31,8 @@ static int may_set_times(struct inode *inode, bool now)
 	return now ? inode_permission(inode, MAY_WRITE) : -EPERM;
 }
 
-static void set_time(struct timespec64 *time, const struct timespec64 *wanted, struct timespec64 now)
+static void set_time(struct timespec64 *time, const struct timespec64 *wanted,
+		     struct timespec64 now)
 {
 	if (wanted->nsec == UTIME_NOW)
 		*time = now;
@@ -68,13 +69,15 @@ static long set_times_fd(int fd, const struct timespec64 times[2])
 	return error;
 }
 
-static long set_times_path(int dirfd, const char __user *path, const struct timespec64 times[2], int flags)
+static long set_times_path(int dirfd, const char __user *path, const struct timespec64 times[2],
+			   int flags)
 {
 	struct dentry *dentry;
 	long error;
 
-	dentry = user_walk(dirfd, path, (flags & AT_SYMLINK_NOFOLLOW ? 0 : WALK_FOLLOW) |
-						(flags & AT_EMPTY_PATH ? WALK_EMPTY : 0));
+	dentry = user_walk(dirfd, path,
+			   (flags & AT_SYMLINK_NOFOLLOW ? 0 : WALK_FOLLOW) |
+				   (flags & AT_EMPTY_PATH ? WALK_EMPTY : 0));
 	if (IS_ERR(dentry))
 		return PTR_ERR(dentry);
 	error = set_times(dentry->inode, times);
@@ -83,7 +86,8 @@ static long set_times_path(int dirfd, const char __user *path, const struct time
 }
 
 /* A path of NULL means the descriptor itself. */
-static long set_times_at(int dirfd, const char __user *path, const struct timespec64 times[2], int flags)
+static long set_times_at(int dirfd, const char __user *path, const struct timespec64 times[2],
+			 int flags)
 {
 	if (!valid(&times[0]) || !valid(&times[1]) ||
 	    (flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)))
@@ -95,7 +99,8 @@ static long set_times_at(int dirfd, const char __user *path, const struct timesp
 
 static const struct timespec64 both_now[2] = { { 0, UTIME_NOW }, { 0, UTIME_NOW } };
 
-long sys_utimensat(int dirfd, const char __user *path, const struct timespec64 __user *user, int flags)
+long sys_utimensat(int dirfd, const char __user *path, const struct timespec64 __user *user,
+		   int flags)
 {
 	struct timespec64 times[2];
 

@@ -32,27 +32,27 @@ struct timespec64 {
 };
 
 /* File types and mode bits are Linux's. */
-#define S_IFMT	 0170000
-#define S_IFSOCK 0140000
-#define S_IFLNK	 0120000
-#define S_IFREG	 0100000
-#define S_IFBLK	 0060000
-#define S_IFDIR	 0040000
-#define S_IFCHR	 0020000
-#define S_IFIFO	 0010000
-#define S_ISUID	 0004000
-#define S_ISGID	 0002000
-#define S_ISVTX	 0001000
-#define S_IXGRP	 0000010
-#define S_IALLUGO 0007777
-#define S_IXUGO	 0000111
-#define S_ISDIR(mode) (((mode) & S_IFMT) == S_IFDIR)
-#define S_ISLNK(mode) (((mode) & S_IFMT) == S_IFLNK)
-#define S_ISREG(mode) (((mode) & S_IFMT) == S_IFREG)
-#define S_ISCHR(mode) (((mode) & S_IFMT) == S_IFCHR)
-#define S_ISBLK(mode) (((mode) & S_IFMT) == S_IFBLK)
-#define S_ISFIFO(mode) (((mode) & S_IFMT) == S_IFIFO)
-#define S_ISSOCK(mode) (((mode) & S_IFMT) == S_IFSOCK)
+#define S_IFMT	       0170000
+#define S_IFSOCK       0140000
+#define S_IFLNK	       0120000
+#define S_IFREG	       0100000
+#define S_IFBLK	       0060000
+#define S_IFDIR	       0040000
+#define S_IFCHR	       0020000
+#define S_IFIFO	       0010000
+#define S_ISUID	       0004000
+#define S_ISGID	       0002000
+#define S_ISVTX	       0001000
+#define S_IXGRP	       0000010
+#define S_IALLUGO      0007777
+#define S_IXUGO	       0000111
+#define S_ISDIR(mode)  (((mode)&S_IFMT) == S_IFDIR)
+#define S_ISLNK(mode)  (((mode)&S_IFMT) == S_IFLNK)
+#define S_ISREG(mode)  (((mode)&S_IFMT) == S_IFREG)
+#define S_ISCHR(mode)  (((mode)&S_IFMT) == S_IFCHR)
+#define S_ISBLK(mode)  (((mode)&S_IFMT) == S_IFBLK)
+#define S_ISFIFO(mode) (((mode)&S_IFMT) == S_IFIFO)
+#define S_ISSOCK(mode) (((mode)&S_IFMT) == S_IFSOCK)
 
 struct inode_ops {
 	/* A child that is not in memory; a new inode, or ERR_PTR(-ENOENT). NULL: all children are in
@@ -72,9 +72,10 @@ struct inode_ops {
 	struct file *(*follow_file)(struct inode *inode);
 	/* Set the size; inode->writing held. NULL: -EINVAL for a regular file. */
 	int (*truncate)(struct inode *inode, loff_t size);
-	int (*permission)(struct inode *inode, u32 mask);    /* beyond the mode bits */
-	int (*open)(struct inode *inode, struct file *file); /* sets file->ops/private_data if needed */
-	void (*evict)(struct inode *inode);		     /* the last reference and link are gone */
+	int (*permission)(struct inode *inode, u32 mask); /* beyond the mode bits */
+	int (*open)(struct inode *inode,
+		    struct file *file);	    /* sets file->ops/private_data if needed */
+	void (*evict)(struct inode *inode); /* the last reference and link are gone */
 };
 
 struct inode {
@@ -88,7 +89,7 @@ struct inode {
 	char *target; /* a symlink's, kmalloc'd */
 
 	u32 refcount; /* atomic: dentries and kernel users */
-	s32 writers;  /* atomic: files open for writing, or minus those who forbid it (running programs) */
+	s32 writers; /* atomic: files open for writing, or minus those who forbid it (running programs) */
 	struct mutex lock;
 	struct mutex writing;
 
@@ -102,10 +103,12 @@ struct inode {
 
 	/* under names_lock */
 	u32 nlink;
-	bool linkable;		    /* has no name, but may be given one (O_TMPFILE) */
-	struct rb_root by_name;	    /* a directory's dentries */
-	struct rb_root by_cookie;   /* the same, in the order of their making: for getdents */
+	bool linkable;		  /* has no name, but may be given one (O_TMPFILE) */
+	struct rb_root by_name;	  /* a directory's dentries */
+	struct rb_root by_cookie; /* the same, in the order of their making: for getdents */
 	u64 next_cookie;
+
+	struct list_head flocks; /* fs/flock.c, under its own lock */
 
 	struct wait_queue *fifo_wait; /* see fs/pipe.c */
 	void *pipe;		      /* a FIFO's pipe while it is open: fs/pipe.c */
@@ -118,7 +121,8 @@ struct dentry {
 	struct inode *inode; /* a reference, constant, never NULL: there are no negative dentries */
 	/* under names_lock */
 	struct dentry *parent; /* a reference; NULL for the root of a file system */
-	struct rb_node by_name, by_cookie; /* in parent->inode's trees, if `linked` and not of lookup() */
+	struct rb_node by_name,
+		by_cookie; /* in parent->inode's trees, if `linked` and not of lookup() */
 	u64 cookie;
 	bool linked;	       /* has a name in the tree */
 	struct super *mounted; /* what is mounted on it, or NULL */
@@ -133,6 +137,9 @@ void dentry_put(struct dentry *dentry);
 struct inode *inode_create(struct super *super, u32 mode);
 void inode_get(struct inode *inode);
 void inode_put(struct inode *inode);
+
+/* For dentry_open(), kernel only: the file is to be run. While it is open nobody can open it for writing. */
+#define O_FOR_EXEC 010000000000
 
 /* Programs that run must not be written to, and what is being written to must not run. 0 or -ETXTBSY.
  * A dentry_open() for writing takes a writer, the file's end returns it. */
@@ -203,7 +210,8 @@ void path_free(char *path);
 struct dir_context {
 	loff_t pos;
 	/* false: no room for this one. May copy to user memory. type: DT_*, which is mode >> 12 */
-	bool (*emit)(struct dir_context *context, const char *name, size_t length, u64 ino, u32 type);
+	bool (*emit)(struct dir_context *context, const char *name, size_t length, u64 ino,
+		     u32 type);
 };
 /* "." and ".." at positions 0 and 1. False: emit had no room. */
 bool dir_emit_dots(struct file *file, struct dir_context *context);
@@ -218,8 +226,8 @@ loff_t llseek_size(struct file *file, loff_t offset, int whence, loff_t size);
 /* Character devices by number: a node anywhere, and a name in /dev, find their driver here. `open` may be
  * NULL; it may change file->ops and private_data. The strings and ops stay the caller's. */
 int chrdev_register(u32 major, u32 minor, const char *name, const struct file_ops *ops, u32 mode);
-int chrdev_register_open(u32 major, u32 minor, const char *name, const struct file_ops *ops, u32 mode,
-			 int (*open)(struct inode *inode, struct file *file));
+int chrdev_register_open(u32 major, u32 minor, const char *name, const struct file_ops *ops,
+			 u32 mode, int (*open)(struct inode *inode, struct file *file));
 static inline u64 makedev(u32 major, u32 minor)
 {
 	return (u64)(minor & 0xff) | (u64)major << 8 | (u64)(minor & ~0xffU) << 12;
@@ -243,7 +251,8 @@ struct fs_type {
 	/* What it begins with, in super->root. 0 or -errno. NULL: nothing. */
 	int (*fill)(struct super *super);
 	int (*remount)(struct super *super, char *options); /* NULL: options are ignored */
-	void (*show_options)(struct super *super, struct seq_buf *out); /* ",size=..."; may be NULL */
+	void (*show_options)(struct super *super,
+			     struct seq_buf *out); /* ",size=..."; may be NULL */
 	struct list_head link;
 };
 void fs_type_register(struct fs_type *type);
@@ -253,8 +262,8 @@ struct super {
 	/* constant */
 	const struct fs_type *type;
 	char *source; /* what mount(2) called the device; kmalloc'd */
-	u64 dev;	    /* st_dev */
-	u32 id;		    /* mount id */
+	u64 dev;      /* st_dev */
+	u32 id;	      /* mount id */
 	struct dentry *root;
 	void *private_data; /* the type's */
 

@@ -21,7 +21,8 @@ static void make_first_files(void)
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
-		struct dentry *made = make_at(AT_FDCWD, files[i].path, files[i].mode, files[i].rdev, NULL);
+		struct dentry *made =
+			make_at(AT_FDCWD, files[i].path, files[i].mode, files[i].rdev, NULL);
 
 		if (IS_ERR(made))
 			panic("cannot make %s (error %ld)", files[i].path, -PTR_ERR(made));

@@ -21,21 +21,23 @@ static bool runs_now(const struct task *task)
 	return per_cpu(current_task, READ_ONCE(task->cpu)) == task;
 }
 
-/* The scheduler accounts at switches; to that comes the stint that is not over. */
-void task_cpu_time(const struct task *task, u64 *user, u64 *total)
+/* User time is added up on the way into the kernel; to that comes what a CPU is running just now. */
+static u64 user_tsc(const struct task *task)
 {
-	u64 user_tsc, entered, flags = irq_save();
+	u64 tsc, entered, flags = irq_save();
 
-	*total = READ_ONCE(task->runtime);
-	user_tsc = READ_ONCE(task->user_tsc);
-	if (runs_now(task)) {
-		*total += clock_ns() - READ_ONCE(task->exec_start);
-		entered = READ_ONCE(task->user_entered);
-		if (entered > READ_ONCE(task->kernel_entered)) /* it is in user mode */
-			user_tsc += rdtsc() - entered;
-	}
+	tsc = READ_ONCE(task->user_tsc);
+	entered = READ_ONCE(task->user_entered);
+	if (runs_now(task) && entered > READ_ONCE(task->kernel_entered))
+		tsc += rdtsc() - entered;
 	irq_restore(flags);
-	*user = min((u64)((unsigned __int128)user_tsc * clock_mult >> 32), *total);
+	return tsc;
+}
+
+void task_cpu_time(struct task *task, u64 *user, u64 *total)
+{
+	*total = task_runtime(task);
+	*user = min((u64)((unsigned __int128)user_tsc(task) * clock_mult >> 32), *total);
 }
 
 static void sum_locked(struct process *process, u64 *user, u64 *total)
@@ -108,14 +110,29 @@ static sigset_t check_limit(struct process *process, u64 total, u64 *left)
 	return sigmask_of(SIGXCPU);
 }
 
-static bool wants_to_run(const struct process *process)
+static struct task *wants_to_run(const struct process *process)
 {
 	struct task *task;
 
 	list_for_each_entry(task, &process->threads, thread_link)
 		if (READ_ONCE(task->on_run_queue))
-			return true;
-	return false;
+			return task;
+	return NULL;
+}
+
+/* It is for who used up the time: sleepers are not disturbed. */
+static void send_due(struct process *process, sigset_t due)
+{
+	struct task *running = wants_to_run(process);
+
+	for (; due; due &= due - 1) {
+		int sig = __builtin_ctzll(due) + 1;
+
+		if (running)
+			send_signal_to_running(running, sig);
+		else
+			send_signal_process_locked(process, sig, NULL);
+	}
 }
 
 static void set_parked(struct process *process)
@@ -161,9 +178,8 @@ static void look(struct timer *timer)
 	due = check_timers(process, user, total, &left);
 	due |= check_limit(process, total, &left);
 	spin_unlock(&process->lock);
-	for (; due; due &= due - 1)
-		send_signal_process_locked(process, __builtin_ctzll(due) + 1, NULL);
-	if (left != NO_TIMEOUT && process->nr_threads)
+	send_due(process, due);
+	if (left != NO_TIMEOUT && !process->cpu_timers.stopped)
 		look_again(process, left);
 	spin_unlock_bh(&tree_lock);
 }
@@ -173,8 +189,11 @@ void cpu_timer_unpark(struct task *task)
 	struct cpu_timers *timers = &task->process->cpu_timers;
 
 	task->cpu_timer_parked = false;
-	if (!timers->stopped && !timer_pending(&timers->look))
+	if (!timer_pending(&timers->look))
 		timer_start(&timers->look, clock_ns() + GRAIN_NS);
+	/* Another thread may be ending the process: one of the two cancels what was just started. */
+	if (READ_ONCE(timers->stopped))
+		timer_cancel(&timers->look);
 }
 
 /* ---- setting ------------------------------------------------------------------------------- */
@@ -213,11 +232,16 @@ void cpu_timers_init(struct process *process)
 
 void cpu_timers_start(struct process *process)
 {
-	timer_start(&process->cpu_timers.look, clock_ns());
+	spin_lock_bh(&tree_lock);
+	if (!process->cpu_timers.stopped)
+		timer_start(&process->cpu_timers.look, clock_ns());
+	spin_unlock_bh(&tree_lock);
 }
 
 void cpu_timers_stop(struct process *process)
 {
-	process->cpu_timers.stopped = true;
+	spin_lock_bh(&tree_lock);
+	WRITE_ONCE(process->cpu_timers.stopped, true);
+	spin_unlock_bh(&tree_lock);
 	timer_cancel_sync(&process->cpu_timers.look);
 }

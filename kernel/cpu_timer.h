@@ -18,7 +18,7 @@ enum cpu_timer_kind { CPU_TIMER_VIRTUAL, CPU_TIMER_PROF, NR_CPU_TIMERS };
 
 struct cpu_timers {
 	struct timer look;
-	bool stopped; /* the process ends */
+	bool stopped; /* under tree_lock: the process ends */
 	/* under process->lock */
 	struct {
 		u64 expires; /* in CPU time; 0: off */
@@ -27,8 +27,8 @@ struct cpu_timers {
 	u64 next_xcpu; /* when SIGXCPU is sent again, in CPU time; 0: not yet */
 };
 
-/* CPU time of a thread up to now, in ns. tree_lock held, or it is the current one. */
-void task_cpu_time(const struct task *task, u64 *user, u64 *total);
+/* CPU time of a thread up to now, in ns. */
+void task_cpu_time(struct task *task, u64 *user, u64 *total);
 /* Of all threads of a process, dead ones included. */
 void process_cpu_time(struct process *process, u64 *user, u64 *total);
 

@@ -143,24 +143,27 @@ static bool can_take(const struct task *task, int sig)
 	return !(task->signals.blocked & sigmask_of(sig)) && !task->signals.stopped;
 }
 
-/* `first` if it can; for a signal to the process any other thread, at best one with nothing else
- * to do. */
+/* `first` if it can. A signal to the process may go to any other thread: best to one that runs, so
+ * that no sleep is interrupted; or to one that has not been woken for a signal already. */
 static struct task *choose_thread(struct task *first, bool group, int sig)
 {
-	struct task *task, *busy = NULL;
+	struct task *task, *idle = NULL, *busy = NULL;
 
-	if (can_take(first, sig) && (!group || !first->signals.pending_flag))
+	if (can_take(first, sig) && (!group || first->on_run_queue || !first->signals.pending_flag))
 		return first;
 	if (!group)
 		return NULL;
 	list_for_each_entry(task, &first->process->threads, thread_link) {
 		if (!can_take(task, sig))
 			continue;
-		if (!task->signals.pending_flag)
+		if (task->on_run_queue)
 			return task;
-		busy = busy ?: task;
+		if (task->signals.pending_flag)
+			busy = task;
+		else
+			idle = task;
 	}
-	return busy;
+	return idle ?: busy;
 }
 
 void kill_group(struct process *process, u32 code)
@@ -194,13 +197,25 @@ static void wake_receiver(struct task *task, bool group, int sig)
 		signal_wake_up(task, false);
 }
 
-void wake_for_shared(struct process *process)
+/* Wake one thread for each signal of `set`, among those that are running or those that are not.
+ * What nobody takes. */
+static sigset_t wake_takers(struct process *process, sigset_t set, bool running)
 {
 	struct task *task;
 
-	list_for_each_entry(task, &process->threads, thread_link)
-		if (process->shared_pending.set & ~task->signals.blocked)
-			signal_wake_up(task, false);
+	list_for_each_entry(task, &process->threads, thread_link) {
+		if (task->on_run_queue != running || !(set & ~task->signals.blocked))
+			continue;
+		signal_wake_up(task, false);
+		set &= task->signals.blocked;
+	}
+	return set;
+}
+
+void wake_for_shared(struct process *process, sigset_t set)
+{
+	set = wake_takers(process, set & process->shared_pending.set, true);
+	wake_takers(process, set, false);
 }
 
 /* ---- sending ------------------------------------------------------------------------------- */
@@ -254,6 +269,11 @@ int send_signal_process_locked(struct process *process, int sig, const struct si
 	if (!task)
 		task = list_first_entry_or_null(&process->threads, struct task, thread_link);
 	return task ? send_locked(task, true, sig, info) : 0;
+}
+
+int send_signal_to_running(struct task *first, int sig)
+{
+	return send_locked(first, true, sig, NULL);
 }
 
 int send_signal_pgrp_locked(u32 pgrp, int sig, const struct siginfo *info)
@@ -383,7 +403,7 @@ void thread_left_group(struct process *process)
 
 	spin_lock(&current->sighand->lock);
 	all_stopped = leave_group_stop(process, current);
-	wake_for_shared(process);
+	wake_for_shared(process, ~0ULL);
 	spin_unlock(&current->sighand->lock);
 	if (all_stopped)
 		notify_parent_stop(process, CLD_STOPPED, process->stop_signal);

@@ -205,6 +205,8 @@ int send_signal_pgrp(u32 pgrp, int sig, const struct siginfo *info); /* tty, kil
 int send_signal_task_locked(struct task *task, int sig, const struct siginfo *info);
 int send_signal_process_locked(struct process *process, int sig, const struct siginfo *info);
 int send_signal_pgrp_locked(u32 pgrp, int sig, const struct siginfo *info);
+/* To the process of `first`, which takes it if it can: who used up the time. tree_lock held. */
+int send_signal_to_running(struct task *first, int sig);
 /* The same for a sigqueue that belongs to a timer, to `task` or, if that is NULL, to `process`.
  * When it is still queued from the last time, its info.timer.overrun grows instead. */
 void send_sigqueue(struct task *task, struct process *process, struct sigqueue *signal,

@@ -26,8 +26,8 @@ bool action_ignores(const struct task *task, int sig);
 void discard_everywhere(struct process *process, sigset_t set);
 /* End every thread of the process; tree_lock held. */
 void kill_group(struct process *process, u32 code);
-/* Wake threads that can take what waits in the shared queue. tree_lock held. */
-void wake_for_shared(struct process *process);
+/* Wake threads that can take what of `set` waits in the shared queue. tree_lock held. */
+void wake_for_shared(struct process *process, sigset_t set);
 
 /* ---- kernel/signal_stop.c ------------------------------------------------------------------ */
 

@@ -11,11 +11,11 @@
 #include <kernel/signal_watch.h>
 
 /* What waits for the whole process, and we no longer take, somebody else may. */
-static void retarget_shared(void)
+static void retarget_shared(sigset_t set)
 {
 	spin_lock_bh(&tree_lock);
 	spin_lock(&current->sighand->lock);
-	wake_for_shared(current_process);
+	wake_for_shared(current_process, set);
 	spin_unlock(&current->sighand->lock);
 	spin_unlock_bh(&tree_lock);
 }
@@ -24,7 +24,7 @@ void set_blocked(sigset_t blocked)
 {
 	struct task_signals *signals = &current->signals;
 	struct process *process = current_process;
-	bool retarget;
+	sigset_t retarget;
 
 	blocked &= ~SIGNALS_UNSTOPPABLE;
 	if (blocked == signals->blocked)
@@ -35,7 +35,7 @@ void set_blocked(sigset_t blocked)
 	recalc_sigpending(current);
 	spin_unlock_bh(&current->sighand->lock);
 	if (unlikely(retarget) && process->nr_threads > 1)
-		retarget_shared();
+		retarget_shared(retarget);
 }
 
 int set_user_sigmask(const sigset_t __user *user_set, size_t size)

@@ -53,17 +53,23 @@ static const struct pid_entry entries[] = {
 	{ "wchan", READABLE, .show = show_wchan },
 };
 
-/* The directory itself. */
-static const struct pid_entry pid_dir = { .mode = S_IFDIR | 0555,
-					  .inode_ops = &pid_dir_inode_ops,
-					  .file_ops = &pid_dir_ops };
-#define DIR_INDEX ARRAY_SIZE(entries)
+/* The directories themselves: /proc/PID, and /proc/PID/task/TID. */
+enum { PID_DIR, THREAD_DIR };
+static const struct pid_entry dirs[] = {
+	[PID_DIR] = { .mode = S_IFDIR | 0555,
+		      .inode_ops = &pid_dir_inode_ops,
+		      .file_ops = &pid_dir_ops },
+	[THREAD_DIR] = { .mode = S_IFDIR | 0555,
+			 .inode_ops = &pid_dir_inode_ops,
+			 .file_ops = &pid_dir_ops },
+};
+#define DIR_INDEX(which) (ARRAY_SIZE(entries) + (which))
 
 /* ---- inodes ------------------------------------------------------------------------------------------ */
 
-static_assert(ARRAY_SIZE(entries) < 128 && NOFILE_MAX <= 1 << 24, "pid_ino()");
+static_assert(DIR_INDEX(ARRAY_SIZE(dirs)) < 128 && NOFILE_MAX <= 1 << 24, "pid_ino()");
 
-/* `index`: of the entry, or DIR_INDEX. */
+/* `index`: of the entry, or DIR_INDEX(). */
 u64 pid_ino(const struct pid_ref *ref, u32 pid, u32 index, int fd)
 {
 	return (u64)pid << 32 | (u64)(ref->process && ref->tid) << 31 | index << 24 |
@@ -252,31 +258,31 @@ bool emit_number(struct dir_context *context, u32 number, u64 ino, u32 mode)
 
 /* ---- /proc/PID and /proc/PID/task/TID ---------------------------------------------------------------- */
 
-static bool belongs(const struct pid_entry *entry, const struct pid_ref *ref)
+static bool belongs(const struct pid_entry *entry, const struct pid_inode *dir)
 {
-	return !(entry->flags & PID_WHOLE) || !ref->tid || !ref->process;
+	return !(entry->flags & PID_WHOLE) || dir->entry == &dirs[PID_DIR];
 }
 
-static struct inode *pid_dir_lookup(struct inode *dir, const char *name, size_t length)
+static struct inode *pid_dir_lookup(struct inode *inode, const char *name, size_t length)
 {
-	const struct pid_ref *ref = &pid_inode(dir)->ref;
+	const struct pid_inode *dir = pid_inode(inode);
 
 	for (u32 i = 0; i < ARRAY_SIZE(entries); i++)
 		if (strlen(entries[i].name) == length && !memcmp(entries[i].name, name, length) &&
-		    belongs(&entries[i], ref))
-			return pid_make_inode(dir->super, ref, &entries[i], i, -1);
+		    belongs(&entries[i], dir))
+			return pid_make_inode(inode->super, &dir->ref, &entries[i], i, -1);
 	return ERR_PTR(-ENOENT);
 }
 
-static void emit_entries(const struct pid_ref *ref, u32 pid, struct dir_context *context)
+static void emit_entries(const struct pid_inode *dir, u32 pid, struct dir_context *context)
 {
 	for (u64 i = context->pos - FIRST_ENTRY; i < ARRAY_SIZE(entries); i++) {
 		const struct pid_entry *entry = &entries[i];
 
 		context->pos = FIRST_ENTRY + i;
-		if (belongs(entry, ref) &&
+		if (belongs(entry, dir) &&
 		    !context->emit(context, entry->name, strlen(entry->name),
-				   pid_ino(ref, pid, i, -1), (entry->mode & S_IFMT) >> 12))
+				   pid_ino(&dir->ref, pid, i, -1), (entry->mode & S_IFMT) >> 12))
 			return;
 		context->pos++;
 	}
@@ -284,13 +290,13 @@ static void emit_entries(const struct pid_ref *ref, u32 pid, struct dir_context 
 
 static int pid_dir_iterate(struct file *file, struct dir_context *context)
 {
-	const struct pid_ref *ref = &pid_inode(file->dentry->inode)->ref;
+	const struct pid_inode *dir = pid_inode(file->dentry->inode);
 	struct subject subject;
 
-	if (!subject_get(&subject, ref))
+	if (!subject_get(&subject, &dir->ref))
 		return -ENOENT;
 	if (dir_emit_dots(file, context))
-		emit_entries(ref, subject_pid(&subject), context);
+		emit_entries(dir, subject_pid(&subject), context);
 	subject_put(&subject);
 	return 0;
 }
@@ -312,7 +318,7 @@ static struct inode *task_dir_lookup(struct inode *dir, const char *name, size_t
 
 	if (!parse_number(name, length, &tid) || !pid_ref_thread(&ref, &pid_inode(dir)->ref, tid))
 		return ERR_PTR(-ENOENT);
-	inode = pid_make_inode(dir->super, &ref, &pid_dir, DIR_INDEX, -1);
+	inode = pid_make_inode(dir->super, &ref, &dirs[THREAD_DIR], DIR_INDEX(THREAD_DIR), -1);
 	if (ref.process)
 		process_put(ref.process);
 	return inode;
@@ -329,7 +335,8 @@ static void emit_threads(const struct pid_ref *ref, struct dir_context *context)
 		struct pid_ref thread = { ref->process, tid };
 
 		context->pos = FIRST_ENTRY + tid;
-		if (!emit_number(context, tid, pid_ino(&thread, tid, DIR_INDEX, -1), S_IFDIR))
+		if (!emit_number(context, tid, pid_ino(&thread, tid, DIR_INDEX(THREAD_DIR), -1),
+				 S_IFDIR))
 			return;
 		context->pos++;
 		tid++;
@@ -362,7 +369,7 @@ struct inode *proc_lookup_process(struct inode *dir, const char *name, size_t le
 
 	if (!parse_number(name, length, &number) || !pid_ref_find(&ref, number))
 		return ERR_PTR(-ENOENT);
-	inode = pid_make_inode(dir->super, &ref, &pid_dir, DIR_INDEX, -1);
+	inode = pid_make_inode(dir->super, &ref, &dirs[PID_DIR], DIR_INDEX(PID_DIR), -1);
 	if (ref.process)
 		process_put(ref.process);
 	return inode;
@@ -376,7 +383,8 @@ int proc_emit_processes(struct dir_context *context)
 		struct pid_ref process = { 0 };
 
 		context->pos = FIRST_PROCESS_POS + pid;
-		if (!emit_number(context, pid, pid_ino(&process, pid, DIR_INDEX, -1), S_IFDIR))
+		if (!emit_number(context, pid, pid_ino(&process, pid, DIR_INDEX(PID_DIR), -1),
+				 S_IFDIR))
 			return 0;
 		context->pos++;
 		pid++;

@@ -3,6 +3,8 @@
 
 #include <kernel/mm/vm.h>
 
+#define LAST_CAPABILITY 40 /* as sys/kernel/cap_last_cap says */
+
 /* What is not plain text would be taken for the line's end. */
 static void print_name(struct seq_buf *out, const char *name)
 {
@@ -98,13 +100,13 @@ static void print_signals(struct seq_buf *out, const struct subject *subject,
 		   facts->ignored, facts->caught);
 }
 
+/* All or nothing, by the effective user id. */
 static void print_privileges(struct seq_buf *out, const struct pid_facts *facts)
 {
-	const struct cred *cred = &facts->cred;
+	u64 all = BIT(LAST_CAPABILITY + 1) - 1, ours = facts->cred.euid == 0 ? all : 0;
 
 	seq_printf(out, "CapInh:\t%016llx\nCapPrm:\t%016llx\nCapEff:\t%016llx\nCapBnd:\t%016llx\n",
-		   cred->cap_inheritable, cred->cap_permitted, cred->cap_effective,
-		   cred->cap_bounding);
+		   0ULL, ours, ours, all);
 	seq_printf(out, "CapAmb:\t%016llx\nNoNewPrivs:\t%d\nSeccomp:\t0\n", 0ULL,
 		   facts->no_new_privs);
 }

@@ -8,6 +8,7 @@
  * which is iretq's business: whoever changes a frame clears frame->vector to say so.
  */
 #include <kernel/cpu/gdt_layout.h>
+#include <kernel/cpu/smap.h>
 #include <kernel/cpu/syscall_entry.h>
 
 #define ENOSYS 38
@@ -148,6 +149,7 @@ int80_entry:
 	pushq $VECTOR_INT80
 	PUSH_REGISTERS $-ENOSYS
 	cld
+	CLAC
 	movl %eax, %eax
 	movl %ebp, %r9d			/* sixth argument */
 	movl %edi, %r8d

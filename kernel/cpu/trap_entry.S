@@ -3,6 +3,7 @@
  * code) and meet at trap_common, which completes struct trap_frame and calls trap_dispatch(frame).
  */
 #include <kernel/cpu/gdt_layout.h>
+#include <kernel/cpu/smap.h>
 
 #define FRAME_CS	0x90	/* offset in struct trap_frame; checked in kernel/cpu/trap.c */
 #define MSR_GS_BASE	0xc0000101
@@ -69,6 +70,7 @@ trap_stubs:
 trap_common:
 	PUSH_REGISTERS
 	cld
+	CLAC				/* whatever was interrupted, a program or a copy, may have AC set */
 	testb $3, FRAME_CS(%rsp)
 	jz 1f
 	swapgs
@@ -102,6 +104,7 @@ trap_return_to:
 trap_paranoid:
 	PUSH_REGISTERS
 	cld
+	CLAC
 	movl $MSR_GS_BASE, %ecx
 	rdmsr
 	xorl %ebx, %ebx

@@ -195,6 +195,9 @@ enum fault_result populate_range(struct mm *mm, u64 start, u64 end)
 			result = fault_in(mm, start, private_write ? VM_WRITE : VM_READ);
 		if (result != FAULT_DONE)
 			return result;
+		if (fatal_signal_pending())
+			return FAULT_NO_MEMORY;
+		cond_resched();
 		start += PAGE_SIZE;
 	}
 	return FAULT_DONE;

@@ -173,6 +173,8 @@ static s64 remap_locked(struct remap *remap)
 		return -EFAULT;
 	if (remap->new_size < remap->old_size && !(remap->flags & MREMAP_FIXED))
 		return shrink(remap); /* even where several areas are */
+	if (remap->new_size == remap->old_size && remap->flags <= MREMAP_MAYMOVE)
+		return (s64)remap->from;
 	error = check_area(remap, area);
 	if (error)
 		return error;
@@ -180,8 +182,6 @@ static s64 remap_locked(struct remap *remap)
 		return move_fixed(remap);
 	if (remap->flags & MREMAP_DONTUNMAP)
 		return move_anywhere(remap);
-	if (remap->new_size == remap->old_size)
-		return (s64)remap->from;
 	return can_grow(remap, area) ? grow(remap, area) : move_anywhere(remap);
 }
 

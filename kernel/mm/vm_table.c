@@ -14,6 +14,7 @@
 #include <kernel/lib/errno.h>
 #include <kernel/mm/vm_impl.h>
 #include <kernel/panic.h>
+#include <kernel/sched.h>
 
 #define PTE_TABLE (PTE_PRESENT | PTE_WRITE | PTE_USER | PTE_ACCESSED) /* what is below decides */
 
@@ -262,6 +263,7 @@ void zap_range(struct vm_gather *gather, u64 start, u64 end)
 
 		zap_leaf(gather, table, start, stop);
 		start = stop;
+		cond_resched();
 	}
 }
 
@@ -428,6 +430,7 @@ int copy_range(struct mm *new, struct vm_area *area, u32 *nr_protected)
 		if (!to)
 			return -ENOMEM;
 		copy_leaf(&copy, at, from, to, number);
+		cond_resched();
 	}
 	return 0;
 }

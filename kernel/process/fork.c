@@ -310,6 +310,8 @@ static int publish(struct task *child, u64 flags, u32 pid)
 	if (refused)
 		return -ERESTARTNOINTR;
 	task_publish(child, pid);
+	if (child->process->rlimits[RLIMIT_CPU].cur != RLIM_INFINITY)
+		cpu_timers_start(child->process);
 	return 0;
 }
 

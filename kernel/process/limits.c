@@ -65,6 +65,8 @@ long sys_prlimit64(int pid, u32 resource, const struct rlimit __user *new_limit,
 	error = may_change_limits(process) ? 0 : -EPERM;
 	if (!error)
 		error = change_limit(process, resource, new_limit ? &new : NULL, &old);
+	if (!error && new_limit && resource == RLIMIT_CPU)
+		cpu_timers_start(process);
 	process_put(process);
 	if (!error && old_limit && copy_to_user(old_limit, &old, sizeof(old)))
 		error = -EFAULT;

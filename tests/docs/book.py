@@ -5,8 +5,9 @@
     [text](page.md#heading)             a link
     <!-- from FILE: WHAT -->            above a ```c or ```python block: it is FILE's text, white space apart;
                                         a line /* ... */ stands for something left out
-    ```console                          what a terminal shows: `$ command`, `pollux> command`, answers;
-                                        a line ... stands for something left out
+    ```console                          what a terminal shows: `$ command`, `pollux> command` at the kernel's
+                                        prompt, `/root # command` at the shell, and the answers; a line ...
+                                        stands for something left out
 """
 
 import dataclasses
@@ -14,10 +15,14 @@ import pathlib
 import re
 import shlex
 
-from guest import ROOT
+from guest import OUT, PROMPT, ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-SETTINGS = {"SMP": "smp", "MEM": "mem", "APPEND": "append", "CPU": "cpu"}  # of `make run`, as qemu.Machine names them
+# Of `make run`, as qemu.Machine names them.
+SETTINGS = {"SMP": "smp", "MEM": "mem", "APPEND": "append", "CPU": "cpu", "INITRD": "initrd"}
+SHELL_PROMPT = "/root # "
+# Who speaks in a block that does not say how the guest was started: with INITRD= it is the kernel's prompt.
+STARTED_BY = {PROMPT: "make run INITRD=", SHELL_PROMPT: "make run"}
 LEFT_OUT_C = re.compile(r"/\* \.\.\. \*/")
 SOURCE = re.compile(r"(?:\.?[\w-]+/)*[\w-]*\.(?:c|h|S|py|ld|md|cfg|awk|mk)|Makefile")
 
@@ -137,19 +142,20 @@ class Transcript:
     block: Block
     build: str
     machine: tuple  # of (name, value), for qemu.Machine
+    prompt: str  # what it is typed at
 
     def __str__(self):
         return str(self.block)
 
     def typed(self):
-        """The commands at the kernel's prompt, as they are typed. One that is empty only shows the prompt."""
-        words = [line[len(PROMPT):].strip() for line in self.block.lines if line.startswith(PROMPT)]
+        """The commands, as they are typed. One that is empty only shows the prompt."""
+        words = [line[len(self.prompt):].strip() for line in self.block.lines if line.startswith(self.prompt)]
         return [word for word in words if word]
 
     def end(self):
         """What the guest prints last: a prompt, or the last line that is shown."""
-        if self.typed():
-            return re.escape(PROMPT)
+        if any(line.startswith(self.prompt.strip()) for line in self.block.lines):
+            return re.escape(self.prompt)
         line = re.escape(self.parts()[-1][-1])
         return line.replace("N", "[0-9a-fx]+").replace(r"\ ", r"\s+")
 
@@ -161,32 +167,42 @@ class Transcript:
                 continue
             if line.strip() == "...":
                 pieces.append([])
-            elif line.strip() != PROMPT.strip():
+            elif line.strip() != self.prompt.strip():
                 pieces[-1].append(shape(line))
         return [piece for piece in pieces if piece]
 
 
-PROMPT = "pollux> "
+MONTHS = "Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec"
 
 
 def shape(line):
-    """A line with what differs from run to run taken out: numbers, their width, the time in front."""
-    line = re.sub(r"^\[ *\d+\.\d+\] ", "", line.rstrip())
+    """A line with what differs from run to run taken out: numbers, their width, dates, the time in front, and
+    what only moves the cursor."""
+    line = re.sub(r"\x1b\[[\d;]*[A-Za-z]", "", line.rstrip())
+    line = re.sub(r"^\[ *\d+\.\d+\] ", "", line)
+    line = re.sub(rf"\b({MONTHS})\b", "MONTH", line)
     line = re.sub(r"\b(0x)?[0-9a-f]{8,}\b|\b0x[0-9a-f]+\b|\d+", "N", line)
     return squeeze(line)
+
+
+def speaker(block):
+    """The prompt that a block shows; without any, that of the shell."""
+    shown = [prompt for prompt in STARTED_BY for line in block.lines if line.startswith(prompt.strip())]
+    return shown[0] if shown else SHELL_PROMPT
 
 
 def transcripts():
     """The console blocks in which a guest speaks: they begin with `$ make run`, or are all prompt."""
     found = []
     for block in all_blocks("console"):
-        command = shlex.split(block.lines[0][2:]) if block.lines[0].startswith("$ ") else []
-        if command[:2] != ["make", "run"] and not block.lines[0].startswith(PROMPT):
+        prompt, first = speaker(block), block.lines[0]
+        command = shlex.split(STARTED_BY[prompt] if first.startswith(prompt) else first.removeprefix("$ "))
+        if command[:2] != ["make", "run"]:
             continue
-        given = dict(word.split("=", 1) for word in command[2:])
+        given = {"INITRD": str(OUT / "initramfs.cpio"), **dict(word.split("=", 1) for word in command[2:])}
         build = "debug" if given.pop("DEBUG", "") else "release"
         machine = tuple((SETTINGS[name], value) for name, value in given.items())
-        found.append(Transcript(block, build, machine))
+        found.append(Transcript(block, build, machine, prompt))
     return found
 
 

@@ -7,7 +7,7 @@ import shlex
 
 import book
 import pytest
-from guest import PROMPT, ROOT
+from guest import ROOT
 
 MAX_LINES = 200
 TIMEOUT = 60
@@ -110,7 +110,7 @@ def test_excerpts(block):
 def test_transcripts(boot, transcript):
     guest = boot(build=transcript.build, debug_exit=False, **dict(transcript.machine))
     for command in transcript.typed():
-        guest.expect(PROMPT, timeout=TIMEOUT)
+        guest.expect(re.escape(transcript.prompt), timeout=TIMEOUT)
         guest.send(command + "\r")
     guest.expect(transcript.end(), timeout=TIMEOUT)
     output = [book.shape(line) for line in guest.log().splitlines()]

@@ -467,7 +467,6 @@ TEST(devices)
 		SHOW(pread(fd, buf, 10, 0));
 		SHOW(pwrite(fd, buf, 10, 0));
 		SHOW(ftruncate(fd, 0));
-		SHOW(ioctl(fd, TIOCGWINSZ, buf));
 	}
 	SHOW_OK(open("/dev/null", O_RDONLY | O_TRUNC));
 	SHOW_OK(open("/dev/null", O_RDONLY | O_DIRECTORY));

@@ -35,19 +35,30 @@ static int nr_tests;
 	}                                                                                    \
 	static void test_##ident(void)
 
+#define TEST_SECONDS 20
+static pid_t running;
+
+static void kill_running(int sig)
+{
+	kill(running, SIGKILL);
+}
+
+/* One that hangs ends as "killed by KILL". */
 static void run_test(const struct test *test)
 {
-	pid_t pid;
-
 	say("== %s", test->name);
 	mkdir(test->name, 0777);
-	pid = MUST(fork());
-	if (pid == 0) {
+	running = MUST(fork());
+	if (running == 0) {
 		MUST(chdir(test->name));
 		test->run();
 		_exit(0);
 	}
-	reap("--", pid);
+	set_handler(SIGALRM, kill_running, SA_RESTART);
+	alarm(TEST_SECONDS);
+	reap("--", running);
+	alarm(0);
+	signal(SIGALRM, SIG_DFL);
 }
 
 /* All of the tests, or those that are named. */
