@@ -10,4 +10,4 @@ u64 file_size_limit(void);
 /* May its attributes be changed at all (EROFS)? */
 int inode_writable_fs(const struct inode *inode);
 /* truncate() without asking for permission. The times change even if the size does not. */
-int inode_set_size(struct inode *inode, loff_t size);
+int truncate_inode(struct inode *inode, loff_t size);

@@ -67,8 +67,8 @@ static ssize_t eventfd_read(struct file *file, struct iov_iter *to, loff_t *pos)
 			return -ERESTARTSYS;
 	}
 	wake(event, EPOLLOUT);
-	return copy_to_iter(&taken, sizeof(taken), to) == sizeof(taken) ? (ssize_t)sizeof(taken) :
-									-EFAULT;
+	return copy_to_iter(&taken, sizeof(taken), to) == sizeof(taken) ? (ssize_t)sizeof(taken)
+									: -EFAULT;
 }
 
 static ssize_t eventfd_write(struct file *file, struct iov_iter *from, loff_t *pos)

@@ -90,8 +90,8 @@ static bool owner_exists(int owner)
 
 	spin_lock_bh(&tree_lock);
 	list_for_each_entry(process, &process_list, all)
-		found = found || (owner > 0 ? (int)process->tgid == owner :
-					      (int)process->pgrp == -owner);
+		found = found ||
+			(owner > 0 ? (int)process->tgid == owner : (int)process->pgrp == -owner);
 	spin_unlock_bh(&tree_lock);
 	return found;
 }
@@ -158,24 +158,15 @@ static const struct {
 	bool path_too; /* O_PATH files as well */
 	fcntl_t run;
 } commands[] = {
-	{ F_DUPFD, true, dupfd },
-	{ F_GETFD, true, getfd },
-	{ F_SETFD, true, setfd },
-	{ F_GETFL, true, getfl },
-	{ F_SETFL, false, setfl },
-	{ F_GETLK, false, no_locks },
-	{ F_SETLK, false, no_locks },
-	{ F_SETLKW, false, no_locks },
-	{ F_SETOWN, false, setown },
-	{ F_GETOWN, false, getown },
-	{ F_SETOWN_EX, false, setown_ex },
-	{ F_GETOWN_EX, false, getown_ex },
-	{ F_OFD_GETLK, false, no_locks },
-	{ F_OFD_SETLK, false, no_locks },
-	{ F_OFD_SETLKW, false, no_locks },
-	{ F_DUPFD_CLOEXEC, true, dupfd_cloexec },
-	{ F_SETPIPE_SZ, false, setpipe },
-	{ F_GETPIPE_SZ, false, getpipe },
+	{ F_DUPFD, true, dupfd },	   { F_GETFD, true, getfd },
+	{ F_SETFD, true, setfd },	   { F_GETFL, true, getfl },
+	{ F_SETFL, false, setfl },	   { F_GETLK, false, no_locks },
+	{ F_SETLK, false, no_locks },	   { F_SETLKW, false, no_locks },
+	{ F_SETOWN, false, setown },	   { F_GETOWN, false, getown },
+	{ F_SETOWN_EX, false, setown_ex }, { F_GETOWN_EX, false, getown_ex },
+	{ F_OFD_GETLK, false, no_locks },  { F_OFD_SETLK, false, no_locks },
+	{ F_OFD_SETLKW, false, no_locks }, { F_DUPFD_CLOEXEC, true, dupfd_cloexec },
+	{ F_SETPIPE_SZ, false, setpipe },  { F_GETPIPE_SZ, false, getpipe },
 };
 
 static long do_fcntl(int fd, struct file *file, u32 command, u64 arg)

@@ -13,7 +13,7 @@
 #include <kernel/lib/string.h>
 #include <kernel/process.h>
 
-/* ---- the memory of a table ------------------------------------------------------------------------- */
+/* ---- the memory of a table ------------------------------------------------------------------- */
 
 static size_t maps_bytes(u32 size)
 {
@@ -80,7 +80,7 @@ static int grow(struct files *files, u32 fd)
 	return 0;
 }
 
-/* ---- slots; lock held ---------------------------------------------------------------------------------- */
+/* ---- slots; lock held ------------------------------------------------------------------------ */
 
 /* The lowest free slot >= from; beyond the table if all are used. */
 static u32 lowest_free(const struct files *files, u32 from)
@@ -131,7 +131,7 @@ static struct file *slot(const struct files *files, u32 fd)
 	return fd < files->size ? files->slots[fd] : NULL;
 }
 
-/* ---- looking up ------------------------------------------------------------------------------------------ */
+/* ---- looking up ------------------------------------------------------------------------------ */
 
 struct file *files_lookup(struct files *files, int fd)
 {
@@ -219,7 +219,7 @@ int fd_set_cloexec(int fd, bool cloexec)
 	return error;
 }
 
-/* ---- opening and closing -------------------------------------------------------------------------------------- */
+/* ---- opening and closing --------------------------------------------------------------------- */
 
 static u32 fd_limit(void)
 {
@@ -342,7 +342,7 @@ int fd_replace(int fd, struct file *file, bool cloexec)
 	return result;
 }
 
-/* ---- tables -------------------------------------------------------------------------------------------------------- */
+/* ---- tables ---------------------------------------------------------------------------------- */
 
 struct files *files_create(void)
 {

@@ -50,9 +50,11 @@ struct file {
 	u32 refcount;	    /* atomic */
 	u32 flags;	    /* O_* as given to open, and by F_SETFL; atomic */
 	s32 owner;	    /* what F_SETOWN said; nobody is signalled */
-	struct dentry *dentry; /* a reference; NULL for anonymous ones (sockets, pipes, eventpolls) */
-	const char *anon_name; /* what /proc/PID/fd shows then: "socket:", "pipe:", "anon_inode:[eventpoll]" */
-	u64 anon_ino;	       /* its number: socket:[N] */
+	struct dentry
+		*dentry; /* a reference; NULL for anonymous ones (sockets, pipes, eventpolls) */
+	const char *
+		anon_name; /* what /proc/PID/fd shows then: "socket:", "pipe:", "anon_inode:[eventpoll]" */
+	u64 anon_ino; /* its number: socket:[N] */
 	struct mutex pos_lock;
 	/* Under pos_lock, across a read or write that uses it. A kind without llseek may keep a word of
 	 * its own here. */
@@ -135,7 +137,7 @@ extern u64 nr_open_files, max_open_files; /* /proc/sys/fs/file-nr, file-max */
 /* Before anything is opened. */
 void files_init(void);
 
-/* ---- descriptors: fs/fdtable.c ------------------------------------------------------------------------ */
+/* ---- descriptors: fs/fdtable.c --------------------------------------------------------------- */
 
 #define FILES_INLINE 64 /* descriptors that need no memory of their own */
 
@@ -220,7 +222,7 @@ int fd_close(int fd);
 int fd_get_cloexec(int fd);
 int fd_set_cloexec(int fd, bool cloexec);
 
-struct files *files_create(void);	       /* NULL: no memory */
+struct files *files_create(void);	      /* NULL: no memory */
 struct files *files_clone(struct files *old); /* fork: copies the table. ERR_PTR */
 void files_get(struct files *files);
 void files_put(struct files *files); /* the last one closes everything */
@@ -230,20 +232,20 @@ struct file *files_lookup(struct files *files, int fd);
 int files_next(struct files *files, int fd);
 bool files_cloexec(struct files *files, int fd);
 
-/* ---- poll ------------------------------------------------------------------------------------------- */
+/* ---- poll ------------------------------------------------------------------------------------ */
 
-#define EPOLLIN	     0x00000001U
-#define EPOLLPRI     0x00000002U
-#define EPOLLOUT     0x00000004U
-#define EPOLLERR     0x00000008U
-#define EPOLLHUP     0x00000010U
-#define EPOLLNVAL    0x00000020U
-#define EPOLLRDNORM  0x00000040U
-#define EPOLLRDBAND  0x00000080U
-#define EPOLLWRNORM  0x00000100U
-#define EPOLLWRBAND  0x00000200U
-#define EPOLLMSG     0x00000400U
-#define EPOLLRDHUP   0x00002000U
+#define EPOLLIN	    0x00000001U
+#define EPOLLPRI    0x00000002U
+#define EPOLLOUT    0x00000004U
+#define EPOLLERR    0x00000008U
+#define EPOLLHUP    0x00000010U
+#define EPOLLNVAL   0x00000020U
+#define EPOLLRDNORM 0x00000040U
+#define EPOLLRDBAND 0x00000080U
+#define EPOLLWRNORM 0x00000100U
+#define EPOLLWRBAND 0x00000200U
+#define EPOLLMSG    0x00000400U
+#define EPOLLRDHUP  0x00002000U
 
 /* Handed to file_ops.poll. `queue` is what select, poll or epoll do with each wait queue that the file names;
  * NULL: only the mask is wanted. `key`: the events the asker is interested in. */

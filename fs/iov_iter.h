@@ -19,12 +19,14 @@ struct iov_iter {
 };
 
 /* One piece of user memory; `iov` is the caller's storage. */
-static inline void iov_iter_user(struct iov_iter *iter, struct iovec *iov, void __user *base, size_t size)
+static inline void iov_iter_user(struct iov_iter *iter, struct iovec *iov, void __user *base,
+				 size_t size)
 {
 	*iov = (struct iovec){ base, size };
 	*iter = (struct iov_iter){ .iov = iov, .count = size };
 }
-static inline void iov_iter_kernel(struct iov_iter *iter, struct iovec *iov, void *base, size_t size)
+static inline void iov_iter_kernel(struct iov_iter *iter, struct iovec *iov, void *base,
+				   size_t size)
 {
 	*iov = (struct iovec){ base, size };
 	*iter = (struct iov_iter){ .iov = iov, .count = size, .kernel = true };

@@ -10,7 +10,8 @@
 #include <kernel/mm/vm.h>
 #include <kernel/task.h>
 
-/* A shared mapping through a descriptor that may not write can never become writable; a private one can. */
+/* A shared mapping through a descriptor that may not write can never become writable; a private one
+ * can. */
 static int may_map(struct file *file, int prot, bool shared)
 {
 	if (shared && prot & PROT_WRITE && !file_writable(file))

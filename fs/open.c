@@ -165,7 +165,7 @@ static struct file *open_found(struct dentry *dentry, u64 flags)
 	file = dentry_open(dentry, flags);
 	if (IS_ERR(file) || !(flags & O_TRUNC) || (flags & O_PATH) || !S_ISREG(inode->mode))
 		return file;
-	error = inode_set_size(inode, 0);
+	error = truncate_inode(inode, 0);
 	if (error) {
 		file_put(file);
 		return ERR_PTR(error);

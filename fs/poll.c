@@ -126,8 +126,7 @@ long sys_ppoll(struct pollfd __user *fds, u32 count, struct timespec __user *use
 	struct poll_timeout timeout;
 	long result;
 
-	result = poll_timeout_timespec(&timeout, user_timeout) ?:
-		 set_user_sigmask(mask, mask_size);
+	result = poll_timeout_timespec(&timeout, user_timeout) ?: set_user_sigmask(mask, mask_size);
 	if (result)
 		return result;
 	result = do_sys_poll(fds, count, timeout.deadline);

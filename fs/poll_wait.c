@@ -38,7 +38,7 @@ struct poll_wqueues {
 	struct poll_table table;
 	struct task *task;
 	bool triggered;
-	int error; /* no memory for an entry */
+	int error;		/* no memory for an entry */
 	u32 nr_inline, nr_last; /* entries used: here, and in the first of the pages */
 	struct poll_page *pages;
 	struct poll_entry entries[INLINE_ENTRIES];
@@ -172,7 +172,7 @@ int poll_until_ready(poll_scan_t scan, void *arg, u64 deadline)
 	return register_and_sleep(scan, arg, deadline >= TIME_MAX_NS ? NO_TIMEOUT : deadline);
 }
 
-/* ---- timeouts ------------------------------------------------------------------------------------------ */
+/* ---- timeouts -------------------------------------------------------------------------------- */
 
 static int put_timespec(u64 ns, void __user *user)
 {

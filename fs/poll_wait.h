@@ -32,8 +32,8 @@ int poll_until_ready(poll_scan_t scan, void *arg, u64 deadline);
 static __always_inline u32 poll_one(struct files *files, bool own, int number, u32 wanted,
 				    struct poll_table *table)
 {
-	struct fd fd = own ? (struct fd){ files_peek(files, number), false } :
-			     fd_borrow_shared(files, number);
+	struct fd fd = own ? (struct fd){ files_peek(files, number), false }
+			   : fd_borrow_shared(files, number);
 	u32 ready;
 
 	if (unlikely(!fd.file))
@@ -51,7 +51,7 @@ static __always_inline u32 poll_one(struct files *files, bool own, int number, u
 /* A timeout that is updated with the time left. */
 struct poll_timeout {
 	u64 deadline;
-	void __user *user; /* NULL: there is none */
+	void __user *user;		       /* NULL: there is none */
 	int (*put)(u64 ns, void __user *user); /* 0 or -EFAULT */
 };
 

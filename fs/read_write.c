@@ -111,7 +111,7 @@ long sys_pwrite64(int fd, const void __user *buffer, size_t size, loff_t pos)
 	return read_or_write_at(fd, RW_WRITE, (void __user *)buffer, size, pos);
 }
 
-/* ---- lseek ------------------------------------------------------------------------------------------ */
+/* ---- lseek ----------------------------------------------------------------------------------- */
 
 loff_t llseek_nothing(struct file *file, loff_t offset, int whence)
 {
@@ -137,7 +137,7 @@ long sys_lseek(int number, loff_t offset, u32 whence)
 	return result;
 }
 
-/* ---- from inside the kernel ------------------------------------------------------------------------- */
+/* ---- from inside the kernel ------------------------------------------------------------------ */
 
 static ssize_t rw_kernel(struct file *file, enum rw rw, void *buffer, size_t size, loff_t *pos)
 {

@@ -6,10 +6,10 @@
 #include <kernel/mm/slab.h>
 
 /* What of preadv2's flags means nothing here: polling a disk, and waiting for one. */
-#define RWF_HIPRI     0x01U
-#define RWF_DSYNC     0x02U
-#define RWF_SYNC      0x04U
-#define RWF_HARMLESS  (RWF_HIPRI | RWF_DSYNC | RWF_SYNC)
+#define RWF_HIPRI    0x01U
+#define RWF_DSYNC    0x02U
+#define RWF_SYNC     0x04U
+#define RWF_HARMLESS (RWF_HIPRI | RWF_DSYNC | RWF_SYNC)
 
 #define POS_CURRENT (-1) /* preadv2: where the file's own position is */
 
@@ -43,7 +43,8 @@ static long at_current(int number, enum rw rw, const struct iovec __user *user, 
 	return result;
 }
 
-static long at_position(int number, enum rw rw, const struct iovec __user *user, u64 count, loff_t pos)
+static long at_position(int number, enum rw rw, const struct iovec __user *user, u64 count,
+			loff_t pos)
 {
 	struct fd fd;
 	long result;
@@ -94,7 +95,8 @@ long sys_preadv2(int fd, const struct iovec __user *iov, u64 count, loff_t pos, 
 	return with_flags(fd, RW_READ, iov, count, pos, flags);
 }
 
-long sys_pwritev2(int fd, const struct iovec __user *iov, u64 count, loff_t pos, u64 high, u32 flags)
+long sys_pwritev2(int fd, const struct iovec __user *iov, u64 count, loff_t pos, u64 high,
+		  u32 flags)
 {
 	return with_flags(fd, RW_WRITE, iov, count, pos, flags);
 }

@@ -38,7 +38,7 @@ struct user_sets {
 	u32 n, word_size;
 };
 
-/* ---- copying ---------------------------------------------------------------------------------------- */
+/* ---- copying --------------------------------------------------------------------------------- */
 
 static size_t map_bytes(const struct user_sets *user)
 {
@@ -65,7 +65,7 @@ static int set_fd_set(const struct user_sets *user, enum fd_set set, const struc
 	return 0;
 }
 
-/* ---- asking ------------------------------------------------------------------------------------------- */
+/* ---- asking ---------------------------------------------------------------------------------- */
 
 /* What is to be told to the file; it matters to those who register only. */
 static u32 wanted_events(const struct fd_sets *sets, u32 word, u64 bit)
@@ -154,7 +154,7 @@ static int do_select(struct fd_sets *sets, u64 deadline)
 	return open ? poll_until_ready(select_all, sets, deadline) : -EBADF;
 }
 
-/* ---- all of it -------------------------------------------------------------------------------------------- */
+/* ---- all of it ------------------------------------------------------------------------------- */
 
 /* The maps lie one after the other in `memory`. */
 static int select_in(const struct user_sets *user, struct fd_sets *sets, u64 *memory, u64 deadline)
@@ -196,7 +196,7 @@ static long core_sys_select(struct user_sets *user, u64 deadline)
 	return result;
 }
 
-/* ---- the system calls ----------------------------------------------------------------------------------- */
+/* ---- the system calls ------------------------------------------------------------------------ */
 
 static int put_timeval(u64 ns, void __user *user)
 {
@@ -253,12 +253,12 @@ long sys_pselect6(int n, void __user *in, void __user *out, void __user *ex,
 
 	if (user_mask && copy_from_user(&mask, user_mask, sizeof(mask)))
 		return -EFAULT;
-	error = poll_timeout_timespec(&timeout, user_timeout) ?:
-		set_user_sigmask(mask.mask, mask.size);
+	error = poll_timeout_timespec(&timeout, user_timeout)
+			?: set_user_sigmask(mask.mask, mask.size);
 	return error ?: poll_finish(&timeout, core_sys_select(&user, timeout.deadline));
 }
 
-/* ---- by int 0x80 --------------------------------------------------------------------------------------- */
+/* ---- by int 0x80 ----------------------------------------------------------------------------- */
 
 struct timeval_i386 {
 	s32 sec, usec;

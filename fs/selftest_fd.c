@@ -7,7 +7,7 @@
 #include <kernel/selftest.h>
 #include <kernel/selftest_crew.h>
 
-/* ---- the descriptor table ------------------------------------------------------------------------------ */
+/* ---- the descriptor table -------------------------------------------------------------------- */
 
 static const struct file_ops no_ops;
 
@@ -89,15 +89,15 @@ SELFTEST(fd_million)
 	EXPECT(nr_open_files == open_before);
 }
 
-/* ---- pipes --------------------------------------------------------------------------------------------------- */
+/* ---- pipes ----------------------------------------------------------------------------------- */
 
 #define PIPE_TOTAL (4 * MiB)
 #define CHUNK_MAX  9000
 
 static struct {
 	struct file *ends[2];
-	u32 seed;	     /* atomic */
-	u64 to_write;	     /* atomic */
+	u32 seed;		 /* atomic */
+	u64 to_write;		 /* atomic */
 	u64 written, bytes_read; /* atomic: sums of all bytes */
 	bool failed;
 } stream;
@@ -141,7 +141,8 @@ static void stream_read(void *arg)
 		size = file_read_kernel(stream.ends[0], chunk, 1 + next_random(&seed) % CHUNK_MAX,
 					&pos);
 		if (size > 0)
-			__atomic_fetch_add(&stream.bytes_read, sum_of(chunk, size), __ATOMIC_RELAXED);
+			__atomic_fetch_add(&stream.bytes_read, sum_of(chunk, size),
+					   __ATOMIC_RELAXED);
 	}
 	stream.failed |= size != 0;
 	kfree(chunk);
@@ -225,7 +226,7 @@ SELFTEST(pipe_packets)
 	file_put(ends[1]);
 }
 
-/* ---- poll ------------------------------------------------------------------------------------------------------ */
+/* ---- poll ------------------------------------------------------------------------------------ */
 
 #define POLL_ROUNDS 5000
 #define TOO_LONG    (20 * NSEC_PER_SEC)

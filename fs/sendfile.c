@@ -117,7 +117,7 @@ long sys_sendfile(int out_number, int in_number, loff_t __user *offset, size_t s
 	return result;
 }
 
-/* ---- copy_file_range -------------------------------------------------------------------------------------- */
+/* ---- copy_file_range ------------------------------------------------------------------------- */
 
 static int check_range_files(const struct file *in, const struct file *out)
 {
@@ -182,8 +182,8 @@ long sys_copy_file_range(int in_number, loff_t __user *in_offset, int out_number
 	long result = -EBADF;
 
 	if (in.file && out.file)
-		result = flags ? -EINVAL :
-				 copy_range(in.file, in_offset, out.file, out_offset, size);
+		result = flags ? -EINVAL
+			       : copy_range(in.file, in_offset, out.file, out_offset, size);
 	fd_return(out);
 	fd_return(in);
 	return result;

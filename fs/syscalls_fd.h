@@ -22,8 +22,10 @@ long sys_readv(int fd, const struct iovec __user *iov, u64 count);
 long sys_writev(int fd, const struct iovec __user *iov, u64 count);
 long sys_preadv(int fd, const struct iovec __user *iov, u64 count, loff_t pos);
 long sys_pwritev(int fd, const struct iovec __user *iov, u64 count, loff_t pos);
-long sys_preadv2(int fd, const struct iovec __user *iov, u64 count, loff_t pos, u64 high, u32 flags);
-long sys_pwritev2(int fd, const struct iovec __user *iov, u64 count, loff_t pos, u64 high, u32 flags);
+long sys_preadv2(int fd, const struct iovec __user *iov, u64 count, loff_t pos, u64 high,
+		 u32 flags);
+long sys_pwritev2(int fd, const struct iovec __user *iov, u64 count, loff_t pos, u64 high,
+		  u32 flags);
 
 /* fs/sendfile.c */
 long sys_sendfile(int out, int in, loff_t __user *offset, size_t size);

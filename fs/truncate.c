@@ -4,7 +4,8 @@
 #include <fs/tmpfs.h>
 #include <kernel/process.h>
 
-int inode_set_size(struct inode *inode, loff_t size)
+/* For one who has it open for writing. */
+static int inode_set_size(struct inode *inode, loff_t size)
 {
 	int error;
 
@@ -24,22 +25,22 @@ int inode_set_size(struct inode *inode, loff_t size)
 	return error;
 }
 
-static int truncate_inode(struct inode *inode, loff_t size)
+int truncate_inode(struct inode *inode, loff_t size)
 {
-	int error;
+	int error = inode_get_writer(inode);
 
-	if (S_ISDIR(inode->mode))
-		return -EISDIR;
-	if (!S_ISREG(inode->mode))
-		return -EINVAL;
-	error = inode_permission(inode, MAY_WRITE);
-	if (!error)
-		error = inode_get_writer(inode);
 	if (error)
 		return error;
 	error = inode_set_size(inode, size);
 	inode_put_writer(inode);
 	return error;
+}
+
+static int may_truncate(struct inode *inode)
+{
+	if (S_ISDIR(inode->mode))
+		return -EISDIR;
+	return S_ISREG(inode->mode) ? inode_permission(inode, MAY_WRITE) : -EINVAL;
 }
 
 long sys_truncate(const char __user *path, s64 size)
@@ -52,7 +53,9 @@ long sys_truncate(const char __user *path, s64 size)
 	dentry = user_walk(AT_FDCWD, path, WALK_FOLLOW);
 	if (IS_ERR(dentry))
 		return PTR_ERR(dentry);
-	error = truncate_inode(dentry->inode, size);
+	error = may_truncate(dentry->inode);
+	if (!error)
+		error = truncate_inode(dentry->inode, size);
 	dentry_put(dentry);
 	return error;
 }

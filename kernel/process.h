@@ -41,6 +41,7 @@ struct process {
 	u32 pgrp, session;
 	struct tty *tty; /* controlling terminal, or NULL */
 	bool did_exec;	 /* setpgid's rule */
+	int parent_death_signal; /* prctl: what it wants to be told by when its parent ends; 0: nothing */
 	u32 exit_code;	 /* wait status, valid when zombie */
 	enum { PROCESS_ALIVE, PROCESS_ZOMBIE, PROCESS_REAPED } exit_state;
 	int exit_signal; /* to the parent at the end; SIGCHLD for fork */

@@ -1,6 +1,6 @@
 /*
- * Self-tests of address spaces and of access to user memory, from a kernel thread that lives in a space of
- * its own for the time of the test. What programs see is tested by programs: tests/sys.
+ * Self-tests of address spaces and of access to user memory, from a kernel thread that lives in a
+ * space of its own for the time of the test. What programs see is tested by programs: tests/sys.
  */
 #include <kernel/lib/errno.h>
 #include <kernel/lib/string.h>
@@ -71,11 +71,13 @@ static int peek_in(struct mm *mm, u64 address)
 	return vm_access(mm, address, &value, 1, false) == 1 ? value : -EFAULT;
 }
 
-/* ---- access to user memory ----------------------------------------------------------------------------- */
+/* ---- access to user memory
+ * ----------------------------------------------------------------------------- */
 
 static u8 pattern[3 * PAGE], buffer[3 * PAGE];
 
-/* One page at BASE, nothing behind it: whatever begins `before` its end, exactly that much is copied. */
+/* One page at BASE, nothing behind it: whatever begins `before` its end, exactly that much is
+ * copied. */
 static bool copies_up_to_the_edge(size_t before, size_t size)
 {
 	u8 *edge = (u8 *)(BASE + PAGE), *start = edge - before;
@@ -173,7 +175,9 @@ SELFTEST(uaccess_strings_and_words)
 	leave_space(mm);
 }
 
-/* ---- areas ------------------------------------------------------------------------------------------------ */
+/* ---- areas
+ * ------------------------------------------------------------------------------------------------
+ * */
 
 SELFTEST(vm_areas_merge_and_split)
 {
@@ -258,7 +262,9 @@ SELFTEST(vm_mremap_moves_pages)
 	leave_space(mm);
 }
 
-/* ---- fork ---------------------------------------------------------------------------------------------------- */
+/* ---- fork
+ * ----------------------------------------------------------------------------------------------------
+ * */
 
 SELFTEST(vm_clone_copies_on_write)
 {
@@ -343,7 +349,8 @@ SELFTEST(vm_without_memory)
 	EXPECT(free_pages_now() == before);
 }
 
-/* ---- a random life, against a model ------------------------------------------------------------------------- */
+/* ---- a random life, against a model
+ * ------------------------------------------------------------------------- */
 
 #define MODEL_PAGES 48
 #define MODEL_STEPS 4000

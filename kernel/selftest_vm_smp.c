@@ -1,6 +1,6 @@
 /*
- * A self-test of one address space on several CPUs: what one takes away, no other may use a moment later,
- * whatever its TLB remembers.
+ * A self-test of one address space on several CPUs: what one takes away, no other may use a moment
+ * later, whatever its TLB remembers.
  */
 #include <kernel/cpu/smp.h>
 #include <kernel/lib/errno.h>
@@ -19,7 +19,8 @@ static struct {
 	struct mm *mm;
 	u64 revoked; /* bit mask of pages that nobody may write to now */
 	bool stop;
-	u64 writes, wrong;
+	u32 ready; /* writers that have begun; atomic, as the others */
+	u64 tries, writes, wrong;
 } game;
 
 /* Writes all over the place. A write that was begun after the page was taken away must fail. */
@@ -28,11 +29,13 @@ static void write_everywhere(void *arg)
 	u32 random = (u32)(u64)current;
 
 	mm_use(game.mm);
+	__atomic_add_fetch(&game.ready, 1, __ATOMIC_RELAXED);
 	while (!READ_ONCE(game.stop)) {
 		u32 page = next_random(&random) % PAGES;
 		bool revoked = READ_ONCE(game.revoked) & BIT(page);
 		int error = put_user(random, (u32 *)(BASE + page * PAGE_SIZE));
 
+		__atomic_add_fetch(&game.tries, 1, __ATOMIC_RELAXED);
 		__atomic_add_fetch(&game.writes, !error, __ATOMIC_RELAXED);
 		if (revoked && !error && READ_ONCE(game.revoked) & BIT(page))
 			__atomic_add_fetch(&game.wrong, 1, __ATOMIC_RELAXED);
@@ -40,6 +43,15 @@ static void write_everywhere(void *arg)
 	}
 	mm_use(NULL);
 	mm_put_user(game.mm);
+}
+
+/* Until each of the writers has probably tried each of the pages. */
+static void wait_for_tries(void)
+{
+	u64 enough = READ_ONCE(game.tries) + 4ULL * PAGES * nr_cpus;
+
+	while (READ_ONCE(game.tries) < enough)
+		yield();
 }
 
 /* Take a page away, by one means or the other, and give it back. */
@@ -51,8 +63,7 @@ static bool revoke_and_restore(u32 page, u32 how)
 		how ? sys_mprotect(at, PAGE_SIZE, PROT_READ) : vm_munmap(game.mm, at, PAGE_SIZE);
 
 	__atomic_or_fetch(&game.revoked, BIT(page), __ATOMIC_SEQ_CST);
-	for (int i = 0; i < 300; i++)
-		cpu_relax();
+	wait_for_tries();
 	__atomic_and_fetch(&game.revoked, ~BIT(page), __ATOMIC_SEQ_CST);
 	if (error)
 		return false;
@@ -90,7 +101,8 @@ SELFTEST(vm_many_cpus)
 	game.mm = mm_create();
 	EXPECT(game.mm);
 	game.stop = false;
-	game.wrong = game.writes = 0;
+	game.ready = 0;
+	game.tries = game.wrong = game.writes = 0;
 	mm_use(game.mm);
 	EXPECT(vm_mmap(game.mm, BASE, PAGES * PAGE_SIZE, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, NULL, 0) > 0);
@@ -99,6 +111,8 @@ SELFTEST(vm_many_cpus)
 		mm_get_user(game.mm);
 		writers += crew_start_on(&crew, cpu, "writer");
 	}
+	while (READ_ONCE(game.ready) < writers)
+		yield();
 	played = play(ROUNDS * (u32)selftest_scale);
 	WRITE_ONCE(game.stop, true);
 	crew_wait(&crew, writers);

@@ -39,7 +39,7 @@ static void wake_reader(struct tty *tty)
 	wake_up_key(&tty->read_wait, 0, EPOLLIN | EPOLLRDNORM);
 }
 
-/* ---- keeping ------------------------------------------------------------------------------------------- */
+/* ---- keeping --------------------------------------------------------------------------------- */
 
 /* The last place is for a line's end: a line that is too long can still be ended. */
 static bool keep(struct tty *tty, u8 c, bool ends_line)
@@ -94,11 +94,11 @@ void tty_change_mode(struct tty *tty, const struct termios *new)
 		return;
 	memset(tty->line_end, 0, sizeof(tty->line_end));
 	tty->line_head = tty->head;
-	if ((new->lflag & ICANON) && tty->head != tty->tail)
+	if ((new->lflag &ICANON) && tty->head != tty->tail)
 		__set_bit((tty->head - 1) % TTY_INPUT, tty->line_end);
 }
 
-/* ---- editing: canonical mode ------------------------------------------------------------------------------ */
+/* ---- editing: canonical mode ----------------------------------------------------------------- */
 
 /* Columns from the last tab, or from the beginning of the line, to the cursor. */
 static u32 columns_since_tab(struct tty *tty)
@@ -165,7 +165,8 @@ static void erase(struct tty *tty)
 
 static bool in_word(u8 c)
 {
-	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_';
+	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+	       c == '_';
 }
 
 /* The blanks and marks before the cursor, then the word before them. */
@@ -258,7 +259,7 @@ static enum taken edit(struct tty *tty, u8 c)
 	return NOT_TAKEN;
 }
 
-/* ---- special in every mode --------------------------------------------------------------------------------- */
+/* ---- special in every mode ------------------------------------------------------------------- */
 
 static enum taken stop_or_start(struct tty *tty, u8 c)
 {
@@ -354,7 +355,7 @@ void tty_receive(struct tty *tty, char c)
 		tty_signal(tty, sig);
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------------ */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 static bool is_eof(const struct tty *tty, u32 position)
 {

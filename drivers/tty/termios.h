@@ -63,8 +63,23 @@ struct winsize {
 
 /* cc: special characters; 0 switches one off */
 enum {
-	VINTR, VQUIT, VERASE, VKILL, VEOF, VTIME, VMIN, VSWTC, VSTART, VSTOP, VSUSP, VEOL, VREPRINT,
-	VDISCARD, VWERASE, VLNEXT, VEOL2
+	VINTR,
+	VQUIT,
+	VERASE,
+	VKILL,
+	VEOF,
+	VTIME,
+	VMIN,
+	VSWTC,
+	VSTART,
+	VSTOP,
+	VSUSP,
+	VEOL,
+	VREPRINT,
+	VDISCARD,
+	VWERASE,
+	VLNEXT,
+	VEOL2
 };
 
 #define TCGETS	   0x5401

@@ -14,7 +14,7 @@
 #define NSEC_PER_TENTH (100 * NSEC_PER_MSEC)
 #define NEVER_HANGS_UP (-1)
 
-/* ---- hanging up ---------------------------------------------------------------------------------------- */
+/* ---- hanging up ------------------------------------------------------------------------------ */
 
 /* A tty has no position: the word says which hang-up will be the file's end. */
 void tty_attach(struct tty *tty, struct file *file, bool console)
@@ -43,7 +43,7 @@ static int take_turn(struct mutex *mutex, const struct file *file)
 	return mutex_lock_interruptible(mutex) ? -ERESTARTSYS : 0;
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 /* A read in progress. */
 struct reading {
@@ -131,8 +131,8 @@ static ssize_t read_all(struct reading *reading, struct iov_iter *to)
 	while (to->count && !reading->over && !error) {
 		if (tty_hung_up(reading->file))
 			break;
-		error = input_available(reading->tty) ? read_chunk(reading, to) :
-							wait_for_input(reading);
+		error = input_available(reading->tty) ? read_chunk(reading, to)
+						      : wait_for_input(reading);
 	}
 	if (reading->done || error == -ETIME)
 		return reading->done;
@@ -160,7 +160,7 @@ static ssize_t tty_read(struct file *file, struct iov_iter *to, loff_t *pos)
 	return result;
 }
 
-/* ---- writing ------------------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 /* Until the output goes on. 0, -EAGAIN, -ERESTARTSYS, or -EIO. */
 static int wait_for_output(struct tty *tty, const struct file *file)
@@ -216,7 +216,7 @@ static ssize_t tty_write(struct file *file, struct iov_iter *from, loff_t *pos)
 	return result;
 }
 
-/* ---- polling ------------------------------------------------------------------------------------------- */
+/* ---- polling --------------------------------------------------------------------------------- */
 
 #define POLL_HUNG_UP (POLL_ALWAYS | EPOLLERR | EPOLLHUP)
 

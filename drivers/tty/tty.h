@@ -58,12 +58,12 @@ struct tty {
 /* What stands in `input` for an end of file: never given to the reader. */
 #define EOF_MARK '\0'
 
-/* ---- n_tty.c ------------------------------------------------------------------------------------------ */
+/* ---- n_tty.c --------------------------------------------------------------------------------- */
 
 /* A character was typed. Softirq. */
 void tty_receive(struct tty *tty, char c);
 
-/* ---- the same, lock held ---- */
+/* ---- the same, lock held --------------------------------------------------------------------- */
 static inline bool tty_canonical(const struct tty *tty)
 {
 	return tty->termios.lflag & ICANON;
@@ -76,7 +76,7 @@ void tty_flush_input(struct tty *tty);
 /* The mode is about to change to `new`: what was typed stays. */
 void tty_change_mode(struct tty *tty, const struct termios *new);
 
-/* ---- tty_output.c; lock held -------------------------------------------------------------------------- */
+/* ---- tty_output.c; lock held ----------------------------------------------------------------- */
 
 /* By oflag; the first one pushes. */
 void tty_show(struct tty *tty, const char *text, size_t length);
@@ -97,12 +97,12 @@ static inline bool is_continuation(const struct tty *tty, u8 c)
 	return (tty->termios.iflag & IUTF8) && (c & 0xc0) == 0x80;
 }
 
-/* ---- tty_ioctl.c ---------------------------------------------------------------------------------------- */
+/* ---- tty_ioctl.c ----------------------------------------------------------------------------- */
 
 extern const struct termios tty_default_termios;
 long tty_ioctl(struct file *file, u32 command, u64 arg);
 
-/* ---- tty_job.c -------------------------------------------------------------------------------------------- */
+/* ---- tty_job.c ------------------------------------------------------------------------------- */
 
 /* May the current process read (SIGTTIN), or write and change settings (SIGTTOU)? 0; -ERESTARTSYS: it was
  * stopped; -EIO: it cannot be. */
@@ -120,7 +120,7 @@ long tty_ioctl_gpgrp(struct tty *tty, struct file *file, u64 arg);
 long tty_ioctl_spgrp(struct tty *tty, struct file *file, u64 arg);
 long tty_ioctl_gsid(struct tty *tty, struct file *file, u64 arg);
 
-/* ---- tty.c ------------------------------------------------------------------------------------------------ */
+/* ---- tty.c ----------------------------------------------------------------------------------- */
 
 extern const struct file_ops tty_ops;
 void tty_setup(struct tty *tty, void (*send)(const char *text, size_t length));
@@ -129,7 +129,7 @@ void tty_attach(struct tty *tty, struct file *file, bool console);
 bool tty_is_console(const struct file *file);
 bool tty_hung_up(const struct file *file);
 
-/* ---- tty_devices.c ---------------------------------------------------------------------------------------- */
+/* ---- tty_devices.c --------------------------------------------------------------------------- */
 
 /* Registers /dev/tty, console, tty0, tty1 and the serial line's, and takes what is typed. After vfs_init(), and
  * after the UART and the screen have been found. */

@@ -16,13 +16,13 @@
 #include <kernel/panic.h>
 #include <kernel/process.h>
 
-#define TTY_MAJOR	4
-#define TTYAUX_MAJOR	5
-#define MINOR_SCREEN	0 /* the one that is shown: with one screen, tty1 */
-#define MINOR_TTY1	1
-#define MINOR_SERIAL	64 /* ttyS0 */
-#define MINOR_CURRENT	0  /* of TTYAUX: the controlling terminal */
-#define MINOR_CONSOLE	1
+#define TTY_MAJOR     4
+#define TTYAUX_MAJOR  5
+#define MINOR_SCREEN  0 /* the one that is shown: with one screen, tty1 */
+#define MINOR_TTY1    1
+#define MINOR_SERIAL  64 /* ttyS0 */
+#define MINOR_CURRENT 0	 /* of TTYAUX: the controlling terminal */
+#define MINOR_CONSOLE 1
 
 /* constant after start-up */
 static struct tty serial, screen;
@@ -38,7 +38,7 @@ static void screen_typed(char c)
 	tty_receive(&screen, c);
 }
 
-/* ---- opening --------------------------------------------------------------------------------------------- */
+/* ---- opening --------------------------------------------------------------------------------- */
 
 static int open_tty(struct tty *tty, struct file *file, bool may_control)
 {
@@ -71,7 +71,7 @@ static int open_console(struct inode *inode, struct file *file)
 	return 0;
 }
 
-/* ---- starting --------------------------------------------------------------------------------------------- */
+/* ---- starting -------------------------------------------------------------------------------- */
 
 static void register_tty(u32 major, u32 minor, const char *name, u32 mode,
 			 int (*open)(struct inode *inode, struct file *file))

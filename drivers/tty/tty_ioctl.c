@@ -30,7 +30,7 @@ const struct termios tty_default_termios = {
 		[VLNEXT] = 'V' & 037 },
 };
 
-/* ---- termios ------------------------------------------------------------------------------------------- */
+/* ---- termios --------------------------------------------------------------------------------- */
 
 static long get_termios(struct tty *tty, struct termios2 *settings)
 {
@@ -104,7 +104,7 @@ static long ioctl_setattr2_flush(struct tty *tty, struct file *file, u64 arg)
 	return setattr(tty, arg, sizeof(struct termios2), true);
 }
 
-/* ---- the rest ------------------------------------------------------------------------------------------ */
+/* ---- the rest -------------------------------------------------------------------------------- */
 
 static long ioctl_get_winsize(struct tty *tty, struct file *file, u64 arg)
 {

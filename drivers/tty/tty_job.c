@@ -35,7 +35,7 @@ struct tty *tty_current(void)
 	return tty;
 }
 
-/* ---- who owns it; tree_lock held ------------------------------------------------------------------------- */
+/* ---- who owns it; tree_lock held ------------------------------------------------------------- */
 
 static void set_pgrp(struct tty *tty, u32 pgrp)
 {
@@ -88,7 +88,7 @@ void tty_open_controlling(struct tty *tty)
 	spin_unlock_bh(&tree_lock);
 }
 
-/* ---- foreground and background ---------------------------------------------------------------------------- */
+/* ---- foreground and background --------------------------------------------------------------- */
 
 int tty_check_foreground(struct tty *tty, int sig)
 {
@@ -111,7 +111,7 @@ int tty_check_foreground(struct tty *tty, int sig)
 	return result;
 }
 
-/* ---- ioctl ----------------------------------------------------------------------------------------------------- */
+/* ---- ioctl ----------------------------------------------------------------------------------- */
 
 static int may_adopt(struct tty *tty, const struct file *file, u64 arg)
 {
@@ -209,7 +209,7 @@ long tty_ioctl_spgrp(struct tty *tty, struct file *file, u64 arg)
 	return result;
 }
 
-/* ---- hanging up -------------------------------------------------------------------------------------------------- */
+/* ---- hanging up ------------------------------------------------------------------------------ */
 
 /* The end of a session leader: its terminal is free for the next one, who must not have to share it with
  * what is left of this session. */

@@ -21,6 +21,7 @@
 #define XCR0_X87_SSE_AVX 0x07
 #define XCR0_AVX512	 0xe0
 #define LEGACY_SIZE	 512
+#define STATE_ALIGN	 64
 #define HEADER_SIZE	 64
 #define FCW_DEFAULT	 0x37f
 #define MXCSR_DEFAULT	 0x1f80
@@ -46,7 +47,7 @@ struct fpu_state {
 	u64 xstate_bv, xcomp_bv;
 	u8 reserved[HEADER_SIZE - 16];
 	u8 extended[];
-} __aligned(64);
+} __aligned(STATE_ALIGN);
 static_assert(offsetof(struct fpu_state, xstate_bv) == LEGACY_SIZE, "the CPU's layout");
 
 static struct kmem_cache *fpu_cache;
@@ -97,7 +98,7 @@ void fpu_init(void)
 {
 	detect();
 	fpu_init_cpu();
-	fpu_cache = kmem_cache_create("fpu_state", state_size, 64);
+	fpu_cache = kmem_cache_create("fpu_state", state_size, STATE_ALIGN);
 	fresh = fpu_alloc();
 	if (!fresh)
 		panic("no memory for FPU states");
@@ -169,17 +170,25 @@ int fpu_copy_to_user(void __user *to)
 	return fault ? -EFAULT : 0;
 }
 
-/* Whatever a program has written there, loading it must not fault. */
-static void sanitise(struct fpu_state *state)
+static bool all_zero(const u8 *bytes, size_t size)
 {
-	state->mxcsr &= mxcsr_mask;
+	while (size && !*bytes)
+		bytes++, size--;
+	return size == 0;
+}
+
+/* Would the CPU load it without a fault? The short form has no extended part: that becomes the default. */
+static bool loadable(struct fpu_state *state)
+{
+	if (state->mxcsr & ~mxcsr_mask)
+		return false;
 	if (state->sw.magic1 != FP_MAGIC1 || state->sw.xstate_size != state_size) {
-		state->xstate_bv = XCR0_X87_SSE;
-		memset(state->extended, 0, state_size - LEGACY_SIZE - HEADER_SIZE);
+		memset(&state->xstate_bv, 0, state_size - LEGACY_SIZE);
+		state->xstate_bv = XCR0_X87_SSE & xcr0;
+		return true;
 	}
-	state->xstate_bv &= xcr0;
-	state->xcomp_bv = 0;
-	memset(state->reserved, 0, sizeof(state->reserved));
+	return !(state->xstate_bv & ~xcr0) && !state->xcomp_bv &&
+	       all_zero(state->reserved, sizeof(state->reserved));
 }
 
 int fpu_copy_from_user(const void __user *from)
@@ -191,6 +200,8 @@ int fpu_copy_from_user(const void __user *from)
 		fpu_reset();
 		return 0;
 	}
+	if ((u64)from % STATE_ALIGN)
+		return -EFAULT;
 	state = fpu_alloc();
 	if (!state)
 		return -ENOMEM;
@@ -201,7 +212,10 @@ int fpu_copy_from_user(const void __user *from)
 	}
 	if (missing)
 		state->sw.magic1 = 0; /* the old, short form is all there is */
-	sanitise(state);
+	if (!loadable(state)) {
+		fpu_free(state);
+		return -EINVAL;
+	}
 	fpu_load(state);
 	fpu_free(state);
 	return 0;

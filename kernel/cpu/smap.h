@@ -1,8 +1,9 @@
 /*
- * SMAP: where the CPU has it, the kernel faults when it touches a user page, except between STAC and CLAC.
- * Where it has not, the two would be invalid opcodes. So the code contains a no-op of the same length in
- * each place (nopl (%rax)), and the place is listed; boot puts the instruction there if the CPU knows
- * it (kernel/mm/uaccess.c). For assembler as they are; for C, SMAP_TEXT(STAC) is a string.
+ * SMAP: where the CPU has it, the kernel faults when it touches a user page, except between STAC
+ * and CLAC. Where it has not, the two would be invalid opcodes. So the code contains a no-op of the
+ * same length in each place (nopl (%rax)), and the place is listed; boot puts the instruction there
+ * if the CPU knows it (kernel/mm/uaccess.c). For assembler as they are; for C, SMAP_TEXT(STAC) is a
+ * string.
  */
 #pragma once
 

@@ -1,6 +1,6 @@
 /*
- * Access to user memory beyond the copy loops: strings, the atomic word of futexes, and the table that
- * says which instructions may fault.
+ * Access to user memory beyond the copy loops: strings, the atomic word of futexes, and the table
+ * that says which instructions may fault.
  *
  * Context: process. No locks.
  */
@@ -17,7 +17,8 @@ struct exception_entry {
 extern struct exception_entry ex_table_start[], ex_table_end[];
 extern const struct smap_site smap_sites_start[], smap_sites_end[];
 
-/* The linker keeps the order of the object files, and the compiler moves unlikely code away: nearly sorted. */
+/* The linker keeps the order of the object files, and the compiler moves unlikely code away: nearly
+ * sorted. */
 static void sort_exceptions(void)
 {
 	for (struct exception_entry *next = ex_table_start + 1; next < ex_table_end; next++) {
@@ -69,8 +70,8 @@ static inline u64 zero_bytes(u64 word)
 	return (word - ONES) & ~word & HIGHS;
 }
 
-/* Whole words as long as they stay within a page: reading on into the next one could fault although the
- * string ends before. */
+/* Whole words as long as they stay within a page: reading on into the next one could fault although
+ * the string ends before. */
 ssize_t strncpy_from_user(char *to, const char __user *from, size_t size)
 {
 	u64 address = (u64)from;

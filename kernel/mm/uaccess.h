@@ -1,11 +1,11 @@
 /*
- * The only way to user memory. A pointer from a program may be anything; these return an error instead
- * of faulting, whatever it is: not a user address, unmapped, read-only, half of it missing.
+ * The only way to user memory. A pointer from a program may be anything; these return an error
+ * instead of faulting, whatever it is: not a user address, unmapped, read-only, half of it missing.
  * Process context; they may sleep (the page may have to be brought in), so no spinlock may be held.
  *
- * How: an address in the kernel's half is refused at once. Any other is simply used. If that faults, the
- * page-fault handler brings the page in, or, if no mapping explains the address, continues at the
- * fixup that the section .ex_table lists for the faulting instruction.
+ * How: an address in the kernel's half is refused at once. Any other is simply used. If that
+ * faults, the page-fault handler brings the page in, or, if no mapping explains the address,
+ * continues at the fixup that the section .ex_table lists for the faulting instruction.
  */
 #pragma once
 
@@ -24,7 +24,8 @@
 
 #define EFAULT_ 14 /* EFAULT, without asking every user for errno.h */
 
-/* Could [address, address + size) be user memory at all? (Whether it is mapped is another question.) */
+/* Could [address, address + size) be user memory at all? (Whether it is mapped is another
+ * question.) */
 static __always_inline bool user_range_ok(u64 address, size_t size)
 {
 	if (__builtin_constant_p(size))
@@ -36,8 +37,8 @@ static __always_inline bool user_range_ok(u64 address, size_t size)
 size_t user_copy(void *to, const void *from, size_t size) __must_check;
 size_t user_clear(void *to, size_t size) __must_check;
 
-/* How many bytes at the end could NOT be copied: 0 is success. The bytes before them have been; the rest
- * of `to` is as it was. */
+/* How many bytes at the end could NOT be copied: 0 is success. The bytes before them have been; the
+ * rest of `to` is as it was. */
 static inline size_t __must_check copy_to_user(void __user *to, const void *from, size_t size)
 {
 	user_might_sleep();
@@ -157,14 +158,16 @@ static __always_inline int __must_check user_store(u64 address, u64 value, size_
 		got_error_;                                                                  \
 	})
 
-/* Copy a string with its zero. Its length without the zero; -EFAULT; or `size` if no zero was found. */
+/* Copy a string with its zero. Its length without the zero; -EFAULT; or `size` if no zero was
+ * found. */
 ssize_t strncpy_from_user(char *to, const char __user *from, size_t size) __must_check;
 
-/* Atomic: if the word (aligned) holds *expected, it becomes `desired`. *expected becomes what it held. 0,
- * or -EFAULT. For futexes. */
+/* Atomic: if the word (aligned) holds *expected, it becomes `desired`. *expected becomes what it
+ * held. 0, or -EFAULT. For futexes. */
 int user_cmpxchg_u32(u32 __user *address, u32 *expected, u32 desired) __must_check;
 
-/* Where the instruction at `rip` continues after a fault that nothing explains; 0: it must not fault. */
+/* Where the instruction at `rip` continues after a fault that nothing explains; 0: it must not
+ * fault. */
 u64 exception_fixup(u64 rip);
 
 /* Boot, while kernel code and constants can still be written. */

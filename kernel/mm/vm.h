@@ -1,10 +1,10 @@
 /*
- * Address spaces of programs: a sorted set of areas, each with its protection and, if it maps a file,
- * its place in it. Pages come when they are touched: zeroes, a page of the file, or a copy.
+ * Address spaces of programs: a sorted set of areas, each with its protection and, if it maps a
+ * file, its place in it. Pages come when they are touched: zeroes, a page of the file, or a copy.
  *
- * Locks: mm->mmap_lock (mutex): the areas and the layout; held over a page fault. The page tables below it
- * belong to it too. Order: mmap_lock, then an inode's locks. So nobody may touch user memory with an
- * inode's lock held.
+ * Locks: mm->mmap_lock (mutex): the areas and the layout; held over a page fault. The page tables
+ * below it belong to it too. Order: mmap_lock, then an inode's locks. So nobody may touch user
+ * memory with an inode's lock held.
  */
 #pragma once
 
@@ -20,9 +20,10 @@ struct vm_area;
 
 /* What a file that can be mapped provides. Process context, mmap_lock held. */
 struct vm_ops {
-	/* The page of the file that holds offset `pgoff` (in pages), with a reference for the caller;
-	 * NULL: beyond the end (SIGBUS); ERR_PTR(-ENOMEM). For a shared mapping that page itself is
-	 * mapped, and `write` says that it may be written to; for a private one a copy when it is. */
+	/* The page of the file that holds offset `pgoff` (in pages), with a reference for the
+	 * caller; NULL: beyond the end (SIGBUS); ERR_PTR(-ENOMEM). For a shared mapping that page
+	 * itself is mapped, and `write` says that it may be written to; for a private one a copy
+	 * when it is. */
 	struct page *(*fault)(struct vm_area *area, u64 pgoff, bool write);
 	/* One more, one less area with this area->shared. May be NULL. */
 	void (*open)(struct vm_area *area);
@@ -69,7 +70,8 @@ struct mm {
 	u32 nr_areas;
 	u32 default_flags;     /* VM_LOCKED after mlockall(MCL_FUTURE) */
 	struct vm_usage usage; /* others read single words */
-	/* No gap between gap_hint and mmap_top is larger than gap_above: mmap() looks from there. */
+	/* No gap between gap_hint and mmap_top is larger than gap_above: mmap() looks from there.
+	 * */
 	u64 gap_hint, gap_above;
 	u64 brk_start, brk;
 	u64 stack_top, mmap_top; /* where the stack begins; below what mmap() looks for room */
@@ -86,8 +88,8 @@ struct mm {
 	u32 refcount; /* atomic: all users together are one; so is each CPU of `cpus`, and each reader */
 };
 
-/* An empty one, one user, with the kernel's half. Its layout (stack_top, mmap_top, brk) is exec's to choose.
- * NULL: no memory. */
+/* An empty one, one user, with the kernel's half. Its layout (stack_top, mmap_top, brk) is exec's
+ * to choose. NULL: no memory. */
 struct mm *mm_create(void);
 /* A copy for fork(): pages shared until written. ERR_PTR. */
 struct mm *mm_clone(struct mm *old);
@@ -96,17 +98,18 @@ void mm_put_user(struct mm *mm); /* one less; the last one unmaps everything */
 void mm_get(struct mm *mm);
 void mm_put(struct mm *mm);
 
-/* Make `mm` the address space of this CPU; NULL (a kernel thread, idle): leave whatever is loaded, unless
- * that is dead. Interrupts off. No CR3 write when it is loaded already. */
+/* Make `mm` the address space of this CPU; NULL (a kernel thread, idle): leave whatever is loaded,
+ * unless that is dead. Interrupts off. No CR3 write when it is loaded already. */
 void mm_switch(struct mm *mm);
-/* After mm_switch(), when interrupts are on again: frees the space that was left, if that was the end of it. */
+/* After mm_switch(), when interrupts are on again: frees the space that was left, if that was the
+ * end of it. */
 void mm_switch_done(void);
-/* `current` goes to live in `mm`, or in none (NULL). What it lived in before is the caller's to put. Process
- * context. */
+/* `current` goes to live in `mm`, or in none (NULL). What it lived in before is the caller's to
+ * put. Process context. */
 void mm_use(struct mm *mm);
 
-/* Map. `address` is a wish, or with MAP_FIXED an order; file == NULL and !MAP_SHARED: zeroes. Takes mmap_lock.
- * Returns the address or -errno. flags are mmap()'s MAP_*, prot its PROT_*. */
+/* Map. `address` is a wish, or with MAP_FIXED an order; file == NULL and !MAP_SHARED: zeroes. Takes
+ * mmap_lock. Returns the address or -errno. flags are mmap()'s MAP_*, prot its PROT_*. */
 s64 vm_mmap(struct mm *mm, u64 address, u64 size, int prot, int flags, struct file *file,
 	    u64 offset);
 int vm_munmap(struct mm *mm, u64 address, u64 size);
@@ -117,12 +120,13 @@ struct vm_area *vm_next(struct vm_area *area);
 /* What /proc/PID/maps calls it, "[heap]" say; NULL: by its file, or nothing. */
 const char *vm_area_name(const struct vm_area *area);
 
-/* Read or write another address space, bringing pages in: exec's stack, /proc/PID/cmdline. The area's
- * protection counts. Bytes done, or -EFAULT if that is none. Takes mmap_lock. */
+/* Read or write another address space, bringing pages in: exec's stack, /proc/PID/cmdline. The
+ * area's protection counts. Bytes done, or -EFAULT if that is none. Takes mmap_lock. */
 ssize_t vm_access(struct mm *mm, u64 address, void *buffer, size_t size, bool write);
 
-/* What names the memory at a user address of `current`, whoever maps it, for futexes: private memory by
- * address space and address; shared memory by NULL and the physical address. 0 or -EFAULT. */
+/* What names the memory at a user address of `current`, whoever maps it, for futexes: private
+ * memory by address space and address; shared memory by NULL and the physical address. 0 or
+ * -EFAULT. */
 struct vm_key {
 	const struct mm *mm;
 	u64 address;
@@ -134,29 +138,33 @@ void vm_init(void);
 
 /* Told about a fault that no mapping explains: sends SIGSEGV/SIGBUS. Set by kernel/signal.c. */
 extern void (*vm_signal_fault)(struct trap_frame *frame, int signal, int code, u64 address);
-/* No page is left, not even after reclaim: choose a victim and kill it; set by kernel/process. True if it
- * is worth trying again. */
+/* No page is left, not even after reclaim: choose a victim and kill it; set by kernel/process. True
+ * if it is worth trying again. */
 extern bool (*vm_out_of_memory)(void);
 
 /* What address spaces want from files; set by fs/mmap.c. */
 struct vm_file_hooks {
 	void (*get)(struct file *file);
 	void (*put)(struct file *file);
-	/* May it be mapped so? prot: PROT_*. The VM_MAY* flags (VM_MAYWRITE or 0), or -EACCES, -ENODEV. */
+	/* May it be mapped so? prot: PROT_*. The VM_MAY* flags (VM_MAYWRITE or 0), or -EACCES,
+	 * -ENODEV. */
 	int (*may_map)(struct file *file, int prot, bool shared);
 	/* Sets area->ops and area->shared. 0 or -errno. */
 	int (*map)(struct file *file, struct vm_area *area);
 };
 extern const struct vm_file_hooks *vm_files;
 
-/* For a file's map(): memory of zeroes that belongs to no file, as mapping /dev/zero gives. 0 or -ENOMEM. */
+/* For a file's map(): memory of zeroes that belongs to no file, as mapping /dev/zero gives. 0 or
+ * -ENOMEM. */
 int vm_area_make_anonymous(struct vm_area *area);
 
-/* The pages [from, to) of what is behind areas with this area->shared are no more: whoever has them mapped
- * loses them. `copies`: the file was cut, so private copies go, too. No lock inside mmap_lock may be held. */
+/* The pages [from, to) of what is behind areas with this area->shared are no more: whoever has them
+ * mapped loses them. `copies`: the file was cut, so private copies go, too. No lock inside
+ * mmap_lock may be held. */
 void vm_unmap_pages(const void *backing, u64 from, u64 to, bool copies);
 
-/* Drop a range of a program's map from the TLBs of the CPUs that hold it; start == end: all of it. */
+/* Drop a range of a program's map from the TLBs of the CPUs that hold it; start == end: all of it.
+ * */
 void flush_tlb_user(struct mm *mm, u64 start, u64 end);
 
 static inline u64 mm_rss(const struct mm *mm)

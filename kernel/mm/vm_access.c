@@ -1,5 +1,6 @@
 /*
- * The memory of an address space without its page tables loaded: page by page through the direct map.
+ * The memory of an address space without its page tables loaded: page by page through the direct
+ * map.
  *
  * Context: process. Lock: mm->mmap_lock.
  */

@@ -1,6 +1,6 @@
 /*
- * The areas of an address space: a tree by address. Areas never overlap; neighbours that continue each other
- * are joined, so that a program that maps page after page has one area, not thousands.
+ * The areas of an address space: a tree by address. Areas never overlap; neighbours that continue
+ * each other are joined, so that a program that maps page after page has one area, not thousands.
  *
  * Context: process. Lock: mm->mmap_lock.
  */
@@ -24,7 +24,8 @@ static inline u64 area_pages(const struct vm_area *area)
 	return (area->end - area->start) / PAGE_SIZE;
 }
 
-/* ---- limits --------------------------------------------------------------------------------------- */
+/* ---- limits
+ * --------------------------------------------------------------------------------------- */
 
 u64 mm_limit(u32 which)
 {
@@ -94,7 +95,8 @@ static void account(struct mm *mm, u32 flags, s64 pages)
 		usage->locked += (u64)pages;
 }
 
-/* ---- one area -------------------------------------------------------------------------------------- */
+/* ---- one area
+ * -------------------------------------------------------------------------------------- */
 
 struct vm_area *area_alloc(void)
 {
@@ -156,7 +158,8 @@ const char *vm_area_name(const struct vm_area *area)
 	return NULL;
 }
 
-/* ---- the tree ---------------------------------------------------------------------------------------- */
+/* ---- the tree
+ * ---------------------------------------------------------------------------------------- */
 
 static inline struct vm_area *area_of(struct rb_node *node)
 {
@@ -328,7 +331,8 @@ int areas_cut(struct mm *mm, u64 start, u64 end)
 	return error ? error : cut_at(mm, end);
 }
 
-/* ---- gaps -------------------------------------------------------------------------------------------- */
+/* ---- gaps
+ * -------------------------------------------------------------------------------------------- */
 
 /* The lowest address that another mapping may end at, below this area. */
 static u64 gap_end(const struct vm_area *area)

@@ -12,8 +12,9 @@
  * A read of untouched anonymous memory gets a page of its own at once: most of it is written to
  * soon, and a common page of zeroes would cost a second fault then.
  *
- * Context: exceptions, from user mode or from an instruction of uaccess. They sleep, so they are resolved only
- * in process context with interrupts on; anywhere else the access just fails. Lock: mm->mmap_lock.
+ * Context: exceptions, from user mode or from an instruction of uaccess. They sleep, so they are
+ * resolved only in process context with interrupts on; anywhere else the access just fails. Lock:
+ * mm->mmap_lock.
  */
 #include <kernel/cpu/asm.h>
 #include <kernel/cpu/trap.h>
@@ -44,7 +45,8 @@ static const struct {
 	[FAULT_BEYOND] = { SIGBUS, BUS_ADRERR },
 };
 
-/* ---- one page -------------------------------------------------------------------------------------------- */
+/* ---- one page
+ * -------------------------------------------------------------------------------------------- */
 
 /* Put a page, with the caller's reference, where nothing is. */
 static enum fault_result map_page(struct vm_area *area, u64 address, struct page *page, pte_t flags)
@@ -130,7 +132,8 @@ static enum fault_result fault_copy(struct vm_area *area, u64 address, pte_t *en
 	return FAULT_DONE;
 }
 
-/* The entry is there. Another thread may have been faster, or this is a write to what it may not write yet. */
+/* The entry is there. Another thread may have been faster, or this is a write to what it may not
+ * write yet. */
 static enum fault_result fault_present(struct vm_area *area, u64 address, pte_t *entry, bool write)
 {
 	if (write && !(*entry & PTE_WRITE))
@@ -139,9 +142,11 @@ static enum fault_result fault_present(struct vm_area *area, u64 address, pte_t 
 	return FAULT_DONE;
 }
 
-/* ---- the area ---------------------------------------------------------------------------------------------- */
+/* ---- the area
+ * ---------------------------------------------------------------------------------------------- */
 
-/* A stack comes no nearer than the guard gap to what is below, so that running over its end is noticed. */
+/* A stack comes no nearer than the guard gap to what is below, so that running over its end is
+ * noticed. */
 static bool expand_stack(struct vm_area *area, u64 address)
 {
 	u64 start = ALIGN_DOWN(address, PAGE_SIZE), more = area->start - start;
@@ -203,7 +208,8 @@ enum fault_result populate_range(struct mm *mm, u64 start, u64 end)
 	return FAULT_DONE;
 }
 
-/* ---- the exception ------------------------------------------------------------------------------------------ */
+/* ---- the exception
+ * ------------------------------------------------------------------------------------------ */
 
 static u32 access_of(u64 error)
 {
@@ -224,7 +230,8 @@ static enum fault_result resolve(u64 address, u64 error)
 	return result;
 }
 
-/* Somebody has to go. True: try again, there may be room now; but not for one who is to go himself. */
+/* Somebody has to go. True: try again, there may be room now; but not for one who is to go himself.
+ * */
 static bool wait_for_memory(void)
 {
 	if (fatal_signal_pending())

@@ -1,4 +1,5 @@
-/* What the files of kernel/mm/vm_*.c share. All with mm->mmap_lock held, or in a space nobody else sees. */
+/* What the files of kernel/mm/vm_*.c share. All with mm->mmap_lock held, or in a space nobody else
+ * sees. */
 #pragma once
 
 #include <kernel/mm/vm.h>
@@ -7,7 +8,8 @@
 #define MMAP_MIN_ADDRESS (64 * KiB) /* vm.mmap_min_addr */
 #define STACK_GUARD_GAP	 (256 * PAGE_SIZE)
 
-/* ---- page tables: vm_table.c -------------------------------------------------------------------- */
+/* ---- page tables: vm_table.c --------------------------------------------------------------------
+ * */
 
 /* An entry is 0, or holds a page: then it counts as one reference to that page. */
 #define PTE_ANON PTE_SOFT1 /* a page of this address space and its forks; otherwise a file's */
@@ -29,8 +31,8 @@ static inline u64 leaf_end(u64 address)
 	return ALIGN_DOWN(address, HUGE_SIZE) + HUGE_SIZE;
 }
 
-/* The leaf table of *address, or else the first behind it that exists: *address moves there. NULL: none
- * before `end`. */
+/* The leaf table of *address, or else the first behind it that exists: *address moves there. NULL:
+ * none before `end`. */
 pte_t *next_leaf_table(pte_t *pml4, u64 *address, u64 end);
 /* The entry for an address; NULL: its table does not exist, or (create) no memory. */
 pte_t *user_entry(struct mm *mm, u64 address);
@@ -38,7 +40,8 @@ pte_t *user_entry_create(struct mm *mm, u64 address);
 /* Fill an entry that is 0, and take note in its table. */
 void set_new_entry(pte_t *entry, pte_t value);
 
-/* What was unmapped and may still be in TLBs: pages and tables are freed when it has been flushed. */
+/* What was unmapped and may still be in TLBs: pages and tables are freed when it has been flushed.
+ * */
 #define GATHER_PAGES 64
 struct vm_gather {
 	struct mm *mm;
@@ -59,8 +62,9 @@ void prune_tables(struct vm_gather *gather, u64 address);
 void protect_range(struct vm_area *area, u64 start, u64 end);
 /* Move pages to where there are none. -ENOMEM: nothing was moved. */
 int move_range(struct mm *mm, u64 from, u64 to, u64 size) __must_check;
-/* fork: the pages of an area into the new space; private ones are write-protected in both. How many were so for
- * the first time is added to *nr_protected; the first FLUSH_ALL_PAGES are flushed here and now. */
+/* fork: the pages of an area into the new space; private ones are write-protected in both. How many
+ * were so for the first time is added to *nr_protected; the first FLUSH_ALL_PAGES are flushed here
+ * and now. */
 int copy_range(struct mm *new, struct vm_area *area, u32 *nr_protected) __must_check;
 
 /* The tables of a space that no CPU has loaded any more. */
@@ -71,7 +75,8 @@ void table_free(pte_t *table);
 /* The entry for a page of this area: protection from the area's flags, without write permission. */
 pte_t area_entry(const struct vm_area *area, struct page *page);
 
-/* ---- areas: vm_area.c ------------------------------------------------------------------------------ */
+/* ---- areas: vm_area.c
+ * ------------------------------------------------------------------------------ */
 
 void areas_init(void);
 /* References to file and backing of a copied area. */
@@ -83,7 +88,8 @@ void area_free(struct vm_area *area); /* and releases */
 struct vm_area *area_before(struct mm *mm, u64 address);
 bool area_contains(const struct vm_area *area, u64 address);
 
-/* Add a copy of `area`, or let a neighbour grow; takes over its references, also on failure (-ENOMEM). */
+/* Add a copy of `area`, or let a neighbour grow; takes over its references, also on failure
+ * (-ENOMEM). */
 int area_add(const struct vm_area *area) __must_check;
 /* Put one into the tree, without merging; and take it out. */
 void area_link(struct vm_area *area);
@@ -106,7 +112,8 @@ u64 find_gap(struct mm *mm, u64 size);
 /* After [start, end) became free. */
 void gap_freed(struct mm *mm, u64 end);
 
-/* May so much more be mapped: RLIMIT_AS, RLIMIT_DATA, and not plainly more than there is. 0 or -ENOMEM. */
+/* May so much more be mapped: RLIMIT_AS, RLIMIT_DATA, and not plainly more than there is. 0 or
+ * -ENOMEM. */
 int may_expand(struct mm *mm, u32 flags, u64 size) __must_check;
 /* The same without RLIMIT_AS: what is mapped becomes writable. */
 bool may_become_data(struct mm *mm, u32 flags, u64 size);
@@ -117,7 +124,8 @@ bool over_lock_limit(struct mm *mm, u64 more);
 /* Areas and pages of [start, end) go. -ENOMEM: nothing happened, or an area was cut in two. */
 int unmap_range(struct mm *mm, u64 start, u64 end) __must_check;
 
-/* ---- faults: vm_fault.c ------------------------------------------------------------------------------ */
+/* ---- faults: vm_fault.c
+ * ------------------------------------------------------------------------------ */
 
 enum fault_result {
 	FAULT_DONE,
@@ -132,7 +140,8 @@ enum fault_result fault_in(struct mm *mm, u64 address, u32 access);
 /* Bring in what is mapped in the range, as far as it goes. */
 enum fault_result populate_range(struct mm *mm, u64 start, u64 end);
 
-/* ---- address spaces: vm_mm.c --------------------------------------------------------------------------- */
+/* ---- address spaces: vm_mm.c
+ * --------------------------------------------------------------------------- */
 
 void mm_cache_init(void);
 void mm_free(struct mm *mm);
@@ -151,7 +160,8 @@ void flush_tlb_protected(struct mm *mm, u32 nr_pages);
 /* CPUs that run a kernel thread on it let go of it. */
 void unload_elsewhere(struct mm *mm);
 
-/* ---- shared anonymous memory: vm_shared.c ------------------------------------------------------------ */
+/* ---- shared anonymous memory: vm_shared.c
+ * ------------------------------------------------------------ */
 
 int shared_memory_map(struct vm_area *area);
 void shared_memory_init(void);

@@ -1,6 +1,6 @@
 /*
- * mlock and its family. Nothing is ever swapped out, so locking means: bring the pages in now, count them
- * against RLIMIT_MEMLOCK, and let madvise() not take them away.
+ * mlock and its family. Nothing is ever swapped out, so locking means: bring the pages in now,
+ * count them against RLIMIT_MEMLOCK, and let madvise() not take them away.
  *
  * Context: process. Lock: mm->mmap_lock.
  */

@@ -1,6 +1,6 @@
 /*
- * The life of an address space: created, copied by fork, emptied when its last task leaves, and freed when
- * nobody looks at it any more.
+ * The life of an address space: created, copied by fork, emptied when its last task leaves, and
+ * freed when nobody looks at it any more.
  *
  *	users		the tasks that live in it; 0: dead and empty
  *	refcount	the users together are one, every CPU that has it loaded is one, readers in /proc
@@ -25,7 +25,8 @@ void mm_cache_init(void)
 	mm_cache = kmem_cache_create("mm", sizeof(struct mm), 0);
 }
 
-/* ---- creation and end ------------------------------------------------------------------------------ */
+/* ---- creation and end
+ * ------------------------------------------------------------------------------ */
 
 struct mm *mm_create(void)
 {
@@ -138,7 +139,8 @@ void mm_put_user(struct mm *mm)
 	mm_put(mm);
 }
 
-/* ---- fork ------------------------------------------------------------------------------------------- */
+/* ---- fork
+ * ------------------------------------------------------------------------------------------- */
 
 static int clone_area(struct mm *mm, struct vm_area *old, struct rb_node **last, u32 *nr_protected)
 {
@@ -212,10 +214,11 @@ struct mm *mm_clone(struct mm *old)
 	return ERR_PTR(error);
 }
 
-/* ---- a file's pages, in all address spaces ------------------------------------------------------------- */
+/* ---- a file's pages, in all address spaces
+ * ------------------------------------------------------------- */
 
-/* The next of the list, with a reference; the one for `mm` is dropped. Those that come meanwhile come to the end;
- * those without references are about to leave. */
+/* The next of the list, with a reference; the one for `mm` is dropped. Those that come meanwhile
+ * come to the end; those without references are about to leave. */
 static struct mm *next_mm(struct mm *mm)
 {
 	struct list_head *link;

@@ -1,6 +1,6 @@
 /*
- * Memory that belongs to no file and is shared by the processes that inherited it: mmap(MAP_SHARED |
- * MAP_ANONYMOUS). The object holds its pages, and every area that maps it holds the object.
+ * Memory that belongs to no file and is shared by the processes that inherited it: mmap(MAP_SHARED
+ * | MAP_ANONYMOUS). The object holds its pages, and every area that maps it holds the object.
  *
  * Context: process. Lock: memory->lock, inside mmap_lock.
  */

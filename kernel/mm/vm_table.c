@@ -1,12 +1,13 @@
 /*
- * The page tables of programs. Each table counts its entries in use (in its struct page), and a table
- * whose count falls to zero is freed at once: so the tables always fit the pages, however a program
- * scatters its mappings, and nobody ever has to search tables for what can go.
+ * The page tables of programs. Each table counts its entries in use (in its struct page), and a
+ * table whose count falls to zero is freed at once: so the tables always fit the pages, however a
+ * program scatters its mappings, and nobody ever has to search tables for what can go.
  *
  * A table that becomes free is full of zeroes again. Each CPU keeps a few for its next fork.
  *
- * Accessed and dirty bits are set from the start: nobody looks at them, and the CPU need not write them. That
- * is also why entries can be changed by plain stores: the CPU never changes them meanwhile.
+ * Accessed and dirty bits are set from the start: nobody looks at them, and the CPU need not write
+ * them. That is also why entries can be changed by plain stores: the CPU never changes them
+ * meanwhile.
  *
  * Context: process. Lock: mm->mmap_lock.
  */
@@ -18,7 +19,8 @@
 
 #define PTE_TABLE (PTE_PRESENT | PTE_WRITE | PTE_USER | PTE_ACCESSED) /* what is below decides */
 
-/* ---- tables -------------------------------------------------------------------------------------- */
+/* ---- tables
+ * -------------------------------------------------------------------------------------- */
 
 #define CACHED_TABLES 16
 
@@ -136,8 +138,8 @@ pte_t *next_leaf_table(pte_t *pml4, u64 *address, u64 end)
 	return NULL;
 }
 
-/* The first entry in use of [entry, end), or something not below `end`. By cache lines, where whole ones are
- * empty. */
+/* The first entry in use of [entry, end), or something not below `end`. By cache lines, where whole
+ * ones are empty. */
 static __always_inline pte_t *next_used_entry(pte_t *entry, const pte_t *end)
 {
 	while (entry < end && !*entry) {
@@ -180,7 +182,8 @@ void free_unused_tables(struct mm *mm)
 	INIT_LIST_HEAD(&mm->unused_tables);
 }
 
-/* ---- unmapping ------------------------------------------------------------------------------------ */
+/* ---- unmapping
+ * ------------------------------------------------------------------------------------ */
 
 void gather_begin(struct vm_gather *gather, struct mm *mm)
 {
@@ -212,8 +215,8 @@ void gather_end(struct vm_gather *gather)
 		gather->end = gather->start + PAGE_SIZE;
 	gather_flush(gather);
 	if (gather->dead) {
-		/* This CPU, and one that runs a kernel thread, may still have it loaded: nobody uses the
-		 * addresses, but the CPU may read tables ahead. */
+		/* This CPU, and one that runs a kernel thread, may still have it loaded: nobody
+		 * uses the addresses, but the CPU may read tables ahead. */
 		list_splice_init(&gather->tables, &mm->unused_tables);
 		return;
 	}
@@ -267,7 +270,8 @@ void zap_range(struct vm_gather *gather, u64 start, u64 end)
 	}
 }
 
-/* ---- protection ------------------------------------------------------------------------------------ */
+/* ---- protection
+ * ------------------------------------------------------------------------------------ */
 
 pte_t area_entry(const struct vm_area *area, struct page *page)
 {
@@ -311,7 +315,8 @@ void protect_range(struct vm_area *area, u64 start, u64 end)
 		flush_tlb_user(area->mm, flush_start, flush_end);
 }
 
-/* ---- moving ------------------------------------------------------------------------------------------ */
+/* ---- moving
+ * ------------------------------------------------------------------------------------------ */
 
 /* Tables for all that will come, so that nothing can fail half-way. */
 static int create_target_tables(struct mm *mm, u64 from, u64 to, u64 size)
@@ -374,7 +379,8 @@ int move_range(struct mm *mm, u64 from, u64 to, u64 size)
 	return error;
 }
 
-/* ---- fork -------------------------------------------------------------------------------------------- */
+/* ---- fork
+ * -------------------------------------------------------------------------------------------- */
 
 struct fork_copy {
 	struct mm *new;

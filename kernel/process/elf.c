@@ -14,7 +14,7 @@
 
 static bool header_ok(const struct elf_header *header)
 {
-	return memcmp(header->ident, "\177ELF\2\1", 6) == 0 &&
+	return memcmp(header->ident, "\177ELF", 4) == 0 &&
 	       (header->type == ET_EXEC || header->type == ET_DYN) &&
 	       header->machine == EM_X86_64 && header->phentsize == sizeof(struct elf_phdr) &&
 	       header->phnum && header->phnum * sizeof(struct elf_phdr) <= MAX_PHDRS_SIZE;

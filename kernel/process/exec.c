@@ -9,6 +9,7 @@
 #include <kernel/cpu/asm.h>
 #include <kernel/cpu/fpu.h>
 #include <kernel/cpu/gdt_layout.h>
+#include <kernel/lib/printf.h>
 #include <kernel/lib/string.h>
 #include <kernel/mm/slab.h>
 #include <kernel/mm/vm.h>
@@ -24,7 +25,7 @@
 #include <kernel/user_mode.h>
 
 #define SCRIPT_LINE  256
-#define SCRIPT_DEPTH 4
+#define SCRIPT_DEPTH 5
 
 #define PIE_BASE       0x555555554000ULL /* where Linux puts position-independent programs, less the dice */
 #define PIE_RANDOM     (1ULL << 28)	 /* pages' worth of dice: as Linux, 28 bits */
@@ -36,6 +37,8 @@
 
 struct exec {
 	const char *path; /* as the caller named it: AT_EXECFN */
+	char *script;	  /* kmalloc'd: the interpreter that is a script itself, or NULL: `path` is */
+	bool unreachable; /* by `path`, once descriptors that exec closes are closed */
 	struct file *file;
 	struct exec_args args;
 	struct elf_image image;
@@ -63,48 +66,64 @@ static struct file *open_executable(int dirfd, const char *path, u32 walk)
 		error = -EACCES;
 	else
 		error = inode_permission(dentry->inode, MAY_EXEC);
-	file = error ? ERR_PTR(error) : dentry_open(dentry, O_RDONLY);
+	file = error ? ERR_PTR(error) : dentry_open(dentry, O_RDONLY | O_FOR_EXEC);
 	dentry_put(dentry);
 	return file;
 }
 
-/* "#! interpreter [argument]": cuts the line into the two. -ENOEXEC: no script. */
-static int parse_script_line(char *line, size_t length, char **interpreter, char **argument)
+static bool is_blank(char c)
 {
-	char *end, *at;
+	return c == ' ' || c == '\t';
+}
 
-	if (length < 2 || line[0] != '#' || line[1] != '!')
+/* Where the line ends; NULL: what is there of it may be only part of the interpreter's name. `line` has
+ * SCRIPT_LINE bytes, zeroes behind the file's end. */
+static char *end_of_line(char *line)
+{
+	char *last = line + SCRIPT_LINE - 1, *end = memchr(line, '\n', SCRIPT_LINE), *at = line + 2;
+
+	if (end)
+		return end;
+	while (at < last && is_blank(*at))
+		at++;
+	while (at < last && *at && !is_blank(*at))
+		at++;
+	return at < last ? last : NULL;
+}
+
+/* "#! interpreter [argument]": cuts the line into the two. -ENOEXEC: no script. */
+static int parse_script_line(char *line, char **interpreter, char **argument)
+{
+	char *end, *at = line + 2;
+
+	if (line[0] != '#' || line[1] != '!')
 		return -ENOEXEC;
-	end = memchr(line, '\n', length);
-	if (!end) {
-		if (length == SCRIPT_LINE)
-			return -ENOEXEC; /* the name may be cut off */
-		end = line + length;
-	}
+	end = end_of_line(line);
+	if (!end)
+		return -ENOEXEC;
 	*end = '\0';
-	while (end > line + 2 && (end[-1] == ' ' || end[-1] == '\t'))
+	end = at + strlen(at);
+	while (end > at && is_blank(end[-1]))
 		*--end = '\0';
-	for (at = line + 2; *at == ' ' || *at == '\t'; at++)
-		;
+	while (is_blank(*at))
+		at++;
 	if (!*at)
 		return -ENOEXEC;
 	*interpreter = at;
-	while (*at && *at != ' ' && *at != '\t')
+	while (*at && !is_blank(*at))
 		at++;
-	*argument = NULL;
-	if (*at) {
+	if (*at)
 		*at++ = '\0';
-		while (*at == ' ' || *at == '\t')
-			at++;
-		*argument = *at ? at : NULL;
-	}
+	while (is_blank(*at))
+		at++;
+	*argument = *at ? at : NULL;
 	return 0;
 }
 
 /* If the file is a script: its interpreter becomes the file, and the arguments say so. 1: it was one. */
 static int follow_script(struct exec *exec)
 {
-	char line[SCRIPT_LINE + 1] = { 0 }, *interpreter, *argument;
+	char line[SCRIPT_LINE] = { 0 }, *interpreter, *argument, *copy;
 	struct file *file;
 	loff_t position = 0;
 	ssize_t length = file_read_kernel(exec->file, line, SCRIPT_LINE, &position);
@@ -112,9 +131,12 @@ static int follow_script(struct exec *exec)
 
 	if (length < 0)
 		return length;
-	if (parse_script_line(line, length, &interpreter, &argument))
+	if (parse_script_line(line, &interpreter, &argument))
 		return 0;
-	error = exec_args_for_script(&exec->args, interpreter, argument, exec->path);
+	if (exec->unreachable)
+		return -ENOENT;
+	error = exec_args_for_script(&exec->args, interpreter, argument,
+				     exec->script ? exec->script : exec->path);
 	if (error)
 		return error;
 	file = open_executable(AT_FDCWD, interpreter, WALK_FOLLOW);
@@ -122,6 +144,12 @@ static int follow_script(struct exec *exec)
 		return PTR_ERR(file);
 	file_put(exec->file);
 	exec->file = file;
+	copy = kmalloc(strlen(interpreter) + 1, GFP_KERNEL);
+	if (!copy)
+		return -ENOMEM;
+	memcpy(copy, interpreter, strlen(interpreter) + 1);
+	kfree(exec->script);
+	exec->script = copy;
 	return 1;
 }
 
@@ -291,6 +319,8 @@ static int commit(struct exec *exec)
 	current->set_child_tid = NULL;
 	current->robust_list = NULL;
 	current_process->did_exec = true;
+	if (exec->euid != current->cred.euid || exec->egid != current->cred.egid)
+		current_process->parent_death_signal = 0;
 	current_process->dumpable =
 		exec->euid == current->cred.uid && exec->egid == current->cred.gid;
 	take_ids(exec);
@@ -310,6 +340,7 @@ static void release(struct exec *exec)
 	if (exec->file && !IS_ERR(exec->file))
 		file_put(exec->file);
 	exec_args_free(&exec->args);
+	kfree(exec->script);
 }
 
 /* exec->path, ->file and ->args are set; all is released. */
@@ -350,26 +381,42 @@ int exec_init(const char *path, const struct init_command *command)
 	return error;
 }
 
+/* What a file opened by descriptor is called, for its interpreter and for itself. */
+static void name_by_descriptor(struct exec *exec, int dirfd, const char *path, char *name, size_t size)
+{
+	if (dirfd == AT_FDCWD || path[0] == '/') {
+		exec->path = path;
+		return;
+	}
+	snprintf(name, size, "/dev/fd/%d%s%s", dirfd, *path ? "/" : "", path);
+	exec->path = name;
+	exec->unreachable = fd_get_cloexec(dirfd) > 0;
+}
+
 long sys_execveat(int dirfd, const char __user *user_path, const char __user *const __user *argv,
 		  const char __user *const __user *envp, int flags)
 {
 	u32 walk = (flags & AT_EMPTY_PATH ? WALK_EMPTY : 0) |
 		   (flags & AT_SYMLINK_NOFOLLOW ? 0 : WALK_FOLLOW);
 	struct exec exec = { 0 };
-	char *path;
-	int error;
+	char *path, *name;
+	int error = -ENOMEM;
 
 	if (flags & ~(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW))
 		return -EINVAL;
 	path = path_from_user(user_path, flags & AT_EMPTY_PATH);
 	if (IS_ERR(path))
 		return PTR_ERR(path);
-	exec.path = path;
-	error = exec_args_from_user(&exec.args, argv, envp);
+	name = kmalloc(PATH_MAX, GFP_KERNEL);
+	if (name) {
+		name_by_descriptor(&exec, dirfd, path, name, PATH_MAX);
+		error = exec_args_from_user(&exec.args, argv, envp);
+	}
 	if (!error) {
 		exec.file = open_executable(dirfd, path, walk);
 		error = do_exec(&exec);
 	}
+	kfree(name);
 	path_free(path);
 	return error;
 }

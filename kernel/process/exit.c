@@ -141,6 +141,8 @@ static void reparent_children(struct process *process)
 		list_move_tail(&child->sibling, &parent->children);
 		child->parent = parent;
 		child->exit_signal = SIGCHLD;
+		if (child->parent_death_signal && child->exit_state == PROCESS_ALIVE)
+			send_signal_process_locked(child, child->parent_death_signal, NULL);
 		hang_up(newly_orphaned(child, process, NULL));
 		if (child->exit_state == PROCESS_ZOMBIE) {
 			notify_parent(child);

@@ -334,6 +334,8 @@ static int check_flags(const struct clone_args *args)
 {
 	u64 flags = args->flags;
 
+	if (flags & ~CLONE_KNOWN)
+		return -EINVAL;
 	if (flags & CLONE_NAMESPACES)
 		return current->cred.euid ? -EPERM : -EINVAL;
 	if (flags & CLONE_SIGHAND && !(flags & CLONE_VM))
@@ -484,6 +486,39 @@ long sys_clone3(const struct clone_args __user *user_args, size_t size)
 	if (!user_range_ok(args.stack, args.stack_size))
 		return -EINVAL;
 	return do_clone(&args);
+}
+
+/* Stop sharing with other tasks what clone() made shared. */
+long sys_unshare(u64 flags)
+{
+	if (flags & CLONE_NAMESPACES)
+		return current->cred.euid ? -EPERM : -EINVAL;
+	if (flags & ~(CLONE_FILES | CLONE_FS | CLONE_SYSVSEM | CLONE_THREAD | CLONE_SIGHAND | CLONE_VM))
+		return -EINVAL;
+	/* These three could only be refused, unless nobody shares them. */
+	if (flags & (CLONE_THREAD | CLONE_SIGHAND | CLONE_VM) && current_process->nr_threads > 1)
+		return -EINVAL;
+	if (flags & CLONE_FS) {
+		struct fs_context *fs = fs_context_clone(current->fs), *old = current->fs;
+
+		if (IS_ERR(fs))
+			return PTR_ERR(fs);
+		spin_lock_bh(&tree_lock);
+		current->fs = fs;
+		spin_unlock_bh(&tree_lock);
+		fs_context_put(old);
+	}
+	if (flags & CLONE_FILES) {
+		struct files *files = files_clone(current->files), *old = current->files;
+
+		if (IS_ERR(files))
+			return PTR_ERR(files);
+		spin_lock_bh(&tree_lock);
+		current->files = files;
+		spin_unlock_bh(&tree_lock);
+		files_put(old);
+	}
+	return 0;
 }
 
 void processes_init(void)

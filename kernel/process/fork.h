@@ -33,6 +33,9 @@
 	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |    \
 	 CLONE_NEWPID | CLONE_NEWNET)
 
+/* The low 32 bits, less the signal's (clone3 checks those), and the two above. */
+#define CLONE_KNOWN (0xffffffffULL | CLONE_CLEAR_SIGHAND | CLONE_INTO_CGROUP)
+
 /* An empty one, refcount 1, that belongs to nobody. NULL: no memory. */
 struct process *process_alloc(void);
 

@@ -218,6 +218,19 @@ long sys_getgroups(int size, u32 __user *list)
 	return count;
 }
 
+/* In order, as Linux keeps them: programs that compare lists see the same. Insertion sort: they
+ * mostly come in order, and a long list that does not is root's own doing. */
+static void sort_groups(struct groups *groups)
+{
+	for (u32 i = 1; i < groups->count; i++) {
+		u32 gid = groups->gids[i], at = i;
+
+		for (; at > 0 && groups->gids[at - 1] > gid; at--)
+			groups->gids[at] = groups->gids[at - 1];
+		groups->gids[at] = gid;
+	}
+}
+
 long sys_setgroups(int size, const u32 __user *list)
 {
 	struct groups *groups = NULL;
@@ -236,6 +249,7 @@ long sys_setgroups(int size, const u32 __user *list)
 			kfree(groups);
 			return -EFAULT;
 		}
+		sort_groups(groups);
 	}
 	groups_put(current->cred.groups);
 	current->cred.groups = groups;

@@ -185,6 +185,13 @@ long sys_prctl(int option, u64 arg2, u64 arg3, u64 arg4, u64 arg5)
 		return prctl_set_name((const char __user *)arg2);
 	case PR_GET_NAME:
 		return prctl_get_name((char __user *)arg2);
+	case PR_SET_PDEATHSIG:
+		if (arg2 > NSIG)
+			return -EINVAL;
+		process->parent_death_signal = arg2;
+		return 0;
+	case PR_GET_PDEATHSIG:
+		return put_user(process->parent_death_signal, (int __user *)arg2) ? -EFAULT : 0;
 	case PR_SET_DUMPABLE:
 		return prctl_set_flag(&process->dumpable, arg2);
 	case PR_GET_DUMPABLE:

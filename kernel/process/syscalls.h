@@ -10,6 +10,7 @@ long sys_fork(void);
 long sys_vfork(void);
 long sys_clone(u64 flags, u64 stack, u32 __user *parent_tid, u32 __user *child_tid, u64 tls);
 long sys_clone3(const struct clone_args __user *args, size_t size);
+long sys_unshare(u64 flags);
 long sys_exit(int code);
 long sys_exit_group(int code);
 long sys_wait4(int pid, int __user *status, int options, struct rusage __user *usage);

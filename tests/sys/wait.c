@@ -179,6 +179,13 @@ static void on_child(int sig, siginfo_t *info, void *context)
 	last = *info;
 }
 
+/* The signal may come a moment after wait() has seen the change. */
+static void await_code(int code)
+{
+	for (int i = 0; i < 1000 && last.si_code != code; i++)
+		sleep_ms(1);
+}
+
 TEST(sigchld_information)
 {
 	struct sigaction action = { .sa_sigaction = on_child, .sa_flags = SA_SIGINFO | SA_RESTART };
@@ -193,9 +200,11 @@ TEST(sigchld_information)
 	pid = sleeper();
 	kill(pid, SIGSTOP);
 	MUST(waitpid(pid, &status, WUNTRACED));
+	await_code(CLD_STOPPED);
 	say_info("stopped", &last, pid);
 	kill(pid, SIGCONT);
 	MUST(waitpid(pid, &status, WCONTINUED));
+	await_code(CLD_CONTINUED);
 	say_info("continued", &last, pid);
 	action.sa_flags |= SA_NOCLDSTOP;
 	MUST(sigaction(SIGCHLD, &action, NULL));
@@ -205,6 +214,7 @@ TEST(sigchld_information)
 	say("%d signals", children);
 	kill(pid, SIGKILL);
 	MUST(waitpid(pid, &status, 0));
+	await_code(CLD_KILLED);
 	say_info("killed", &last, pid);
 }
 
