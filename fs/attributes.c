@@ -29,9 +29,9 @@ void inode_drop_privileges(struct inode *inode)
 {
 	if (is_fs_root() || without_privileges(inode->mode) == inode->mode)
 		return;
-	mutex_lock(&inode->lock);
+	spin_lock(&inode->lock);
 	inode->mode = without_privileges(inode->mode);
-	mutex_unlock(&inode->lock);
+	spin_unlock(&inode->lock);
 }
 
 /* Pipes and sockets without a name have a mode and an owner that protect nothing; what is no file in any sense
@@ -55,12 +55,12 @@ static int change_mode(struct inode *inode, u32 mode)
 		return -EOPNOTSUPP;
 	if (!inode_owned(inode))
 		return -EPERM;
-	mutex_lock(&inode->lock);
+	spin_lock(&inode->lock);
 	if (!is_fs_root() && !in_fs_group(inode->gid))
 		mode &= ~S_ISGID;
 	inode->mode = (inode->mode & S_IFMT) | (mode & S_IALLUGO);
 	inode->ctime = current_time();
-	mutex_unlock(&inode->lock);
+	spin_unlock(&inode->lock);
 	return 0;
 }
 
@@ -127,7 +127,7 @@ static int change_owner(struct inode *inode, u32 uid, u32 gid)
 		return error;
 	if (!may_chown(inode, uid, gid))
 		return -EPERM;
-	mutex_lock(&inode->lock);
+	spin_lock(&inode->lock);
 	if (uid != UNCHANGED)
 		inode->uid = uid;
 	if (gid != UNCHANGED)
@@ -135,7 +135,7 @@ static int change_owner(struct inode *inode, u32 uid, u32 gid)
 	if (!S_ISDIR(inode->mode))
 		inode->mode = without_privileges(inode->mode);
 	inode->ctime = current_time();
-	mutex_unlock(&inode->lock);
+	spin_unlock(&inode->lock);
 	return 0;
 }
 

@@ -217,10 +217,10 @@ char *dentry_path(struct dentry *dentry, char *buf, size_t size)
 	char *path;
 
 	if (current->fs) {
-		mutex_lock(&current->fs->lock);
+		spin_lock(&current->fs->lock);
 		root = current->fs->root;
 		dentry_get(root);
-		mutex_unlock(&current->fs->lock);
+		spin_unlock(&current->fs->lock);
 	}
 	path = dentry_path_from(dentry, root, buf, size, NULL);
 	if (root)

@@ -9,10 +9,10 @@
 
 void dir_changed(struct inode *dir, int entries)
 {
-	mutex_lock(&dir->lock);
+	spin_lock(&dir->lock);
 	dir->size += entries * ENTRY_SIZE;
 	dir->mtime = dir->ctime = current_time();
-	mutex_unlock(&dir->lock);
+	spin_unlock(&dir->lock);
 }
 
 /* Under names_lock: ".." of a mounted root is above where it is mounted. */

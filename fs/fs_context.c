@@ -27,7 +27,7 @@ struct fs_context *fs_context_create(struct dentry *root)
 	*fs = (struct fs_context){
 		.refcount = 1, .umask = DEFAULT_UMASK, .root = root, .cwd = root
 	};
-	mutex_init(&fs->lock);
+	spin_lock_init(&fs->lock);
 	dentry_get(root);
 	dentry_get(root);
 	return fs;
@@ -39,14 +39,14 @@ struct fs_context *fs_context_clone(struct fs_context *old)
 
 	if (!fs)
 		return ERR_PTR(-ENOMEM);
-	mutex_lock(&old->lock);
+	spin_lock(&old->lock);
 	*fs = (struct fs_context){
 		.refcount = 1, .umask = old->umask, .root = old->root, .cwd = old->cwd
 	};
 	dentry_get(fs->root);
 	dentry_get(fs->cwd);
-	mutex_unlock(&old->lock);
-	mutex_init(&fs->lock);
+	spin_unlock(&old->lock);
+	spin_lock_init(&fs->lock);
 	return fs;
 }
 
@@ -64,14 +64,14 @@ void fs_context_put(struct fs_context *fs)
 	kfree(fs);
 }
 
-static struct dentry *get_place(struct dentry **place, struct mutex *lock)
+static struct dentry *get_place(struct dentry **place, spinlock_t *lock)
 {
 	struct dentry *dentry;
 
-	mutex_lock(lock);
+	spin_lock(lock);
 	dentry = *place;
 	dentry_get(dentry);
-	mutex_unlock(lock);
+	spin_unlock(lock);
 	return dentry;
 }
 
@@ -109,10 +109,10 @@ static int set_place(struct dentry **place, struct dentry *dentry)
 		dentry_put(dentry);
 		return error;
 	}
-	mutex_lock(&current_fs()->lock);
+	spin_lock(&current_fs()->lock);
 	old = *place;
 	*place = dentry;
-	mutex_unlock(&current_fs()->lock);
+	spin_unlock(&current_fs()->lock);
 	dentry_put(old);
 	return 0;
 }

@@ -96,9 +96,9 @@ static int copy_data(struct inode *inode, const u8 *data, size_t size)
 			return -ENOMEM;
 		memcpy(page_address(page), data + at, part);
 		memset(page_address(page) + part, 0, PAGE_SIZE - part);
-		mutex_lock(&inode->lock);
+		spin_lock(&inode->lock);
 		error = tmpfs_add_page(inode, at >> PAGE_SHIFT, page);
-		mutex_unlock(&inode->lock);
+		spin_unlock(&inode->lock);
 		if (error)
 			return error;
 	}
@@ -115,12 +115,12 @@ static int replace_data(struct inode *inode, const struct cpio_entry *entry)
 
 static void set_attributes(struct inode *inode, const struct cpio_entry *entry)
 {
-	mutex_lock(&inode->lock);
+	spin_lock(&inode->lock);
 	inode->uid = entry->uid;
 	inode->gid = entry->gid;
 	inode->mode = (inode->mode & S_IFMT) | (entry->mode & S_IALLUGO);
 	inode->mtime = (struct timespec64){ .sec = entry->mtime };
-	mutex_unlock(&inode->lock);
+	spin_unlock(&inode->lock);
 }
 
 /* What is there already, and may stay: a directory, or a regular file to be filled anew. NULL: nothing. */

@@ -26,7 +26,7 @@ struct inode *inode_create(struct super *super, u32 mode)
 	if (!inode)
 		return NULL;
 	memset(inode, 0, sizeof(*inode));
-	mutex_init(&inode->lock);
+	spin_lock_init(&inode->lock);
 	mutex_init(&inode->writing);
 	inode->ops = &no_ops;
 	inode->refcount = 1;
@@ -67,14 +67,14 @@ void inode_changed(struct inode *inode, u32 which)
 {
 	struct timespec64 now = current_time();
 
-	mutex_lock(&inode->lock);
+	spin_lock(&inode->lock);
 	if (which & TIME_ATIME)
 		inode->atime = now;
 	if (which & TIME_MTIME)
 		inode->mtime = now;
 	if (which & TIME_CTIME)
 		inode->ctime = now;
-	mutex_unlock(&inode->lock);
+	spin_unlock(&inode->lock);
 }
 
 static bool earlier_or_same(struct timespec64 a, struct timespec64 b)

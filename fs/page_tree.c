@@ -43,7 +43,7 @@ struct page *page_tree_find(const struct page_tree *tree, u64 index)
 
 static struct node *node_alloc(void)
 {
-	struct node *node = kmem_cache_alloc(node_cache, GFP_KERNEL);
+	struct node *node = kmem_cache_alloc(node_cache, GFP_ATOMIC);
 
 	if (node)
 		memset(node, 0, sizeof(*node));

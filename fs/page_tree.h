@@ -1,5 +1,5 @@
 /*
- * The pages of a file, by index: a radix tree that is as high as the highest index needs. The caller's lock
+ * The pages of a file, by index: a radix tree that is as high as the highest index needs. The caller's spinlock
  * protects it.
  */
 #pragma once

@@ -15,8 +15,6 @@
 #include <kernel/lib/errno.h>
 #include <kernel/process.h>
 
-#define LOCK_SPINS 200 /* of about 0.1 us */
-
 static void wake(struct wait_queue *wq, u32 key)
 {
 	if (wait_queue_active(wq))
@@ -31,20 +29,6 @@ static void wake_readers(struct pipe *pipe)
 void pipe_wake_writers(struct pipe *pipe)
 {
 	wake(&pipe->write_wait, EPOLLOUT | EPOLLWRNORM);
-}
-
-/*
- * Who holds the lock is mostly on another CPU and about to let go: a sleep and a wake-up would take far longer,
- * and two programs at the two ends of a pipe would spend their lives in them.
- */
-void pipe_lock(struct pipe *pipe)
-{
-	for (u32 i = 0; i < LOCK_SPINS && nr_cpus > 1; i++) {
-		if (mutex_trylock(&pipe->lock))
-			return;
-		cpu_relax();
-	}
-	mutex_lock(&pipe->lock);
 }
 
 /* ---- pages ----------------------------------------------------------------------------------- */
@@ -116,7 +100,7 @@ static int wait_for_bytes(struct pipe *pipe, const struct file *file)
 				     !is_empty(pipe) || !READ_ONCE(pipe->writers)))
 		error = -ERESTARTSYS;
 	else
-		pipe_lock(pipe);
+		mutex_lock(&pipe->lock);
 	return error;
 }
 
@@ -128,7 +112,7 @@ static ssize_t pipe_read(struct file *file, struct iov_iter *to, loff_t *pos)
 
 	if (!to->count)
 		return 0;
-	pipe_lock(pipe);
+	mutex_lock(&pipe->lock);
 	while (is_empty(pipe)) {
 		int error;
 
@@ -220,7 +204,7 @@ static int wait_for_room(struct pipe *pipe, const struct file *file)
 				     !is_full(pipe) || !READ_ONCE(pipe->readers)))
 		error = -ERESTARTSYS;
 	else
-		pipe_lock(pipe);
+		mutex_lock(&pipe->lock);
 	return error;
 }
 
@@ -260,7 +244,7 @@ static ssize_t pipe_write(struct file *file, struct iov_iter *from, loff_t *pos)
 
 	if (!from->count)
 		return 0;
-	pipe_lock(pipe);
+	mutex_lock(&pipe->lock);
 	done = write_locked(pipe, file, from);
 	if (done > 0)
 		wake_readers(pipe);
@@ -314,7 +298,7 @@ static long pipe_ioctl(struct file *file, u32 command, u64 arg)
 
 	if (command != FIONREAD)
 		return -ENOTTY;
-	pipe_lock(pipe);
+	mutex_lock(&pipe->lock);
 	for (u32 i = pipe->tail; i != pipe->head; i++)
 		bytes += slot_at(pipe, i)->length;
 	mutex_unlock(&pipe->lock);
@@ -332,7 +316,7 @@ static void pipe_release(struct file *file)
 	struct pipe *pipe = file->private_data;
 	bool one_side;
 
-	pipe_lock(pipe);
+	mutex_lock(&pipe->lock);
 	pipe->readers -= file_readable(file);
 	pipe->writers -= file_writable(file);
 	one_side = !pipe->readers != !pipe->writers;
@@ -351,4 +335,3 @@ const struct file_ops pipe_ops = {
 	.ioctl = pipe_ioctl,
 	.release = pipe_release,
 };
-

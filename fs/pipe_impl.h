@@ -49,7 +49,6 @@ static inline struct slot *slot_at(struct pipe *pipe, u32 position)
 
 extern const struct file_ops pipe_ops;
 
-void pipe_lock(struct pipe *pipe);
 /* To be called without the lock. */
 void pipe_wake_writers(struct pipe *pipe);
 /* One user less; the last one frees it. `inode` is a FIFO's, or NULL. */

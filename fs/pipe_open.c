@@ -169,7 +169,7 @@ static int wait_for_partner(struct pipe *pipe, u32 *ever)
 
 	mutex_unlock(&pipe->lock);
 	error = wait_event_interruptible(&pipe->read_wait, READ_ONCE(*ever) != before);
-	pipe_lock(pipe);
+	mutex_lock(&pipe->lock);
 	return error && *ever == before ? -ERESTARTSYS : 0;
 }
 
@@ -235,7 +235,7 @@ int fifo_open(struct inode *inode, struct file *file)
 
 	if (!pipe)
 		return -ENOMEM;
-	pipe_lock(pipe);
+	mutex_lock(&pipe->lock);
 	error = join_pipe(pipe, file);
 	mutex_unlock(&pipe->lock);
 	if (error) {
@@ -286,7 +286,7 @@ static long resize(struct pipe *pipe, u32 nr_slots)
 
 	if (!slots)
 		return -ENOMEM;
-	pipe_lock(pipe);
+	mutex_lock(&pipe->lock);
 	was_full = is_full(pipe);
 	old = move_slots(pipe, slots, nr_slots);
 	was_full = was_full && !is_full(pipe);

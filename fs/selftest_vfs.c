@@ -378,7 +378,7 @@ static void churn(void *arg)
 	static u32 seeds;
 	u32 seed = __atomic_add_fetch(&seeds, 7919, __ATOMIC_RELAXED);
 
-	for (u32 i = 0; i < 500 * selftest_scale; i++) {
+	for (u32 i = 0; i < 1000 * selftest_scale; i++) {
 		random_operation(&seed);
 		cond_resched();
 	}

@@ -22,7 +22,7 @@ void stat_dentry(struct dentry *dentry, struct stat_data *out)
 {
 	struct inode *inode = dentry->inode;
 
-	mutex_lock(&inode->lock);
+	spin_lock(&inode->lock);
 	*out = (struct stat_data){
 		.dev = dentry->super->dev,
 		.mount_id = dentry->super->id,
@@ -39,7 +39,7 @@ void stat_dentry(struct dentry *dentry, struct stat_data *out)
 		.mtime = inode->mtime,
 		.ctime = inode->ctime,
 	};
-	mutex_unlock(&inode->lock);
+	spin_unlock(&inode->lock);
 }
 
 /* By what their names begin with. */

@@ -21,7 +21,10 @@ void tmpfs_free_pages(struct inode *inode);
 /* Put a filled page where there is none; takes over the reference, also when it fails. inode->lock held, or
  * nobody else knows the inode. */
 int tmpfs_add_page(struct inode *inode, u64 index, struct page *page);
-/* Give the pages of [from, to) free, which are whole pages, holes from now on; inode->lock held. */
+/* The page at `index`, made if there is none; with a reference. NULL: beyond the file's end, unless that is
+ * asked for. ERR_PTR(-ENOSPC, -ENOMEM). */
+struct page *tmpfs_get_page(struct inode *inode, u64 index, bool beyond_end);
+/* The pages of [from, to) are holes from now on. */
 void tmpfs_remove_pages(struct inode *inode, u64 from, u64 to);
 
 /* One more of something that has a limit (0: none). 0 or -ENOSPC. */

@@ -9,16 +9,12 @@
 
 static int allocate_page(struct inode *inode, u64 index)
 {
-	struct page *page;
-	int error = 0;
+	struct page *page = tmpfs_get_page(inode, index, true);
 
-	mutex_lock(&inode->lock);
-	if (!page_tree_find(&inode->pages, index)) {
-		page = alloc_page(GFP_KERNEL | GFP_ZERO);
-		error = page ? tmpfs_add_page(inode, index, page) : -ENOMEM;
-	}
-	mutex_unlock(&inode->lock);
-	return error;
+	if (IS_ERR(page))
+		return PTR_ERR(page);
+	put_page(page);
+	return 0;
 }
 
 /* What was taken before it failed goes back only where nothing can have been written. */
@@ -34,12 +30,13 @@ static int allocate(struct inode *inode, loff_t from, loff_t to, bool keep_size)
 		error = fatal_signal_pending() ? -EINTR : allocate_page(inode, index);
 		cond_resched();
 	}
-	mutex_lock(&inode->lock);
-	if (!error && !keep_size)
-		inode->size = max(inode->size, to);
-	if (error)
+	if (error) {
 		tmpfs_remove_pages(inode, DIV_ROUND_UP((u64)inode->size, PAGE_SIZE), ~0ULL);
-	mutex_unlock(&inode->lock);
+	} else if (!keep_size) {
+		spin_lock(&inode->lock);
+		inode->size = max(inode->size, to);
+		spin_unlock(&inode->lock);
+	}
 	return error;
 }
 
@@ -55,15 +52,15 @@ static void punch_hole(struct inode *inode, loff_t from, loff_t to)
 {
 	u64 first = DIV_ROUND_UP((u64)from, PAGE_SIZE), last = (u64)to >> PAGE_SHIFT;
 
-	mutex_lock(&inode->lock);
+	spin_lock(&inode->lock);
 	if (first > last) {
 		zero_part(inode, from, to);
 	} else {
 		zero_part(inode, from, first << PAGE_SHIFT);
 		zero_part(inode, last << PAGE_SHIFT, to);
-		tmpfs_remove_pages(inode, first, last);
 	}
-	mutex_unlock(&inode->lock);
+	spin_unlock(&inode->lock);
+	tmpfs_remove_pages(inode, first, last);
 	if (inode->mapped && first < last)
 		vm_unmap_pages(inode, first, last, false);
 }

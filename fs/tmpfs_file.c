@@ -18,6 +18,7 @@
 
 #define SECTORS_PER_PAGE (PAGE_SIZE / 512)
 #define MAX_FILE_SIZE	 0x7fffffffffffffffLL
+#define BATCH		 32 /* pages that leave a tree under one lock */
 
 /* ---- pages ------------------------------------------------------------------------------------------- */
 
@@ -39,14 +40,32 @@ int tmpfs_add_page(struct inode *inode, u64 index, struct page *page)
 }
 
 /* inode->lock is held. */
+/* Take some pages of [*from, to) out of the tree. How many they were. */
+static u32 take_pages(struct inode *inode, u64 *from, u64 to, struct page *pages[BATCH])
+{
+	u32 taken = 0;
+
+	spin_lock(&inode->lock);
+	while (taken < BATCH && page_tree_next(&inode->pages, from) && *from < to)
+		pages[taken++] = page_tree_remove(&inode->pages, *from);
+	inode->blocks -= taken * SECTORS_PER_PAGE;
+	spin_unlock(&inode->lock);
+	return taken;
+}
+
 void tmpfs_remove_pages(struct inode *inode, u64 from, u64 to)
 {
-	while (page_tree_next(&inode->pages, &from) && from < to) {
-		put_page(page_tree_remove(&inode->pages, from));
-		tmpfs_uncharge(&inode->super->used_blocks);
-		inode->blocks -= SECTORS_PER_PAGE;
+	struct page *pages[BATCH];
+	u32 taken;
+
+	do {
+		taken = take_pages(inode, &from, to, pages);
+		for (u32 i = 0; i < taken; i++) {
+			put_page(pages[i]);
+			tmpfs_uncharge(&inode->super->used_blocks);
+		}
 		cond_resched();
-	}
+	} while (taken == BATCH);
 }
 
 void tmpfs_free_pages(struct inode *inode)
@@ -54,6 +73,7 @@ void tmpfs_free_pages(struct inode *inode)
 	tmpfs_remove_pages(inode, 0, ~0ULL);
 }
 
+/* With a reference, or NULL; under inode->lock. */
 static struct page *find_page(struct inode *inode, u64 index)
 {
 	struct page *page = page_tree_find(&inode->pages, index);
@@ -61,6 +81,47 @@ static struct page *find_page(struct inode *inode, u64 index)
 	if (page)
 		get_page(page);
 	return page;
+}
+
+static bool is_inside(const struct inode *inode, u64 index)
+{
+	return index < DIV_ROUND_UP((u64)inode->size, PAGE_SIZE);
+}
+
+/* Put a page of zeroes where there is none. */
+static struct page *fill_hole(struct inode *inode, u64 index, bool beyond_end)
+{
+	struct page *fresh = alloc_page(GFP_KERNEL | GFP_ZERO), *page;
+	int error = 0;
+
+	if (!fresh)
+		return ERR_PTR(-ENOMEM);
+	spin_lock(&inode->lock);
+	page = find_page(inode, index);
+	if (page || !(beyond_end || is_inside(inode, index))) {
+		put_page(fresh);
+	} else {
+		get_page(fresh);
+		page = fresh;
+		error = tmpfs_add_page(inode, index, fresh);
+	}
+	spin_unlock(&inode->lock);
+	if (!error)
+		return page;
+	put_page(fresh);
+	return ERR_PTR(error);
+}
+
+struct page *tmpfs_get_page(struct inode *inode, u64 index, bool beyond_end)
+{
+	struct page *page;
+	bool inside;
+
+	spin_lock(&inode->lock);
+	inside = beyond_end || is_inside(inode, index);
+	page = inside ? find_page(inode, index) : NULL;
+	spin_unlock(&inode->lock);
+	return page || !inside ? page : fill_hole(inode, index, beyond_end);
 }
 
 /* ---- read -------------------------------------------------------------------------------------------- */
@@ -72,10 +133,10 @@ static size_t read_step(struct inode *inode, struct iov_iter *to, loff_t pos, si
 	struct page *page;
 	loff_t size;
 
-	mutex_lock(&inode->lock);
+	spin_lock(&inode->lock);
 	size = inode->size;
 	page = find_page(inode, pos >> PAGE_SHIFT);
-	mutex_unlock(&inode->lock);
+	spin_unlock(&inode->lock);
 	*wanted = min(PAGE_SIZE - offset, to->count);
 	*wanted = pos < size ? min(*wanted, (size_t)(size - pos)) : 0;
 	if (!page)
@@ -122,7 +183,7 @@ static ssize_t write_new_page(struct inode *inode, struct iov_iter *from, loff_t
 	copied = copy_from_iter(data + offset, wanted, from);
 	memset(data, 0, offset);
 	memset(data + offset + copied, 0, PAGE_SIZE - offset - copied);
-	mutex_lock(&inode->lock);
+	spin_lock(&inode->lock);
 	faster = page_tree_find(&inode->pages, pos >> PAGE_SHIFT);
 	if (faster)
 		memcpy(page_address(faster) + offset, data + offset, copied);
@@ -130,7 +191,7 @@ static ssize_t write_new_page(struct inode *inode, struct iov_iter *from, loff_t
 		put_page(page);
 	else
 		error = tmpfs_add_page(inode, pos >> PAGE_SHIFT, page);
-	mutex_unlock(&inode->lock);
+	spin_unlock(&inode->lock);
 	return error ?: (ssize_t)copied;
 }
 
@@ -139,19 +200,19 @@ static ssize_t write_step(struct inode *inode, struct iov_iter *from, loff_t pos
 	struct page *page;
 	ssize_t copied;
 
-	mutex_lock(&inode->lock);
+	spin_lock(&inode->lock);
 	page = find_page(inode, pos >> PAGE_SHIFT);
-	mutex_unlock(&inode->lock);
+	spin_unlock(&inode->lock);
 	if (page) {
 		copied = copy_from_iter(page_address(page) + (pos & ~PAGE_MASK), wanted, from);
 		put_page(page);
 	} else {
 		copied = write_new_page(inode, from, pos, wanted);
 	}
-	mutex_lock(&inode->lock);
+	spin_lock(&inode->lock);
 	if (copied > 0)
 		inode->size = max(inode->size, pos + copied);
-	mutex_unlock(&inode->lock);
+	spin_unlock(&inode->lock);
 	return copied;
 }
 
@@ -221,13 +282,13 @@ int tmpfs_truncate(struct inode *inode, loff_t size)
 {
 	u64 end = DIV_ROUND_UP((u64)size, PAGE_SIZE);
 
-	mutex_lock(&inode->lock);
-	if (size < inode->size) {
-		tmpfs_remove_pages(inode, end, ~0ULL);
+	/* The size first: nobody brings a page behind it any more. */
+	spin_lock(&inode->lock);
+	if (size < inode->size)
 		zero_tail(inode, size);
-	}
 	inode->size = size;
-	mutex_unlock(&inode->lock);
+	spin_unlock(&inode->lock);
+	tmpfs_remove_pages(inode, end, ~0ULL);
 	if (inode->mapped)
 		vm_unmap_pages(inode, end, ~0ULL, true);
 	return 0;
@@ -238,7 +299,7 @@ static loff_t seek_data(struct inode *inode, u64 pos, bool hole)
 {
 	u64 index = pos >> PAGE_SHIFT, found = index, size;
 
-	mutex_lock(&inode->lock);
+	spin_lock(&inode->lock);
 	size = inode->size;
 	if (hole) {
 		while (page_tree_find(&inode->pages, found))
@@ -246,7 +307,7 @@ static loff_t seek_data(struct inode *inode, u64 pos, bool hole)
 	} else if (!page_tree_next(&inode->pages, &found)) {
 		found = ~0ULL >> PAGE_SHIFT;
 	}
-	mutex_unlock(&inode->lock);
+	spin_unlock(&inode->lock);
 	pos = found == index ? pos : found << PAGE_SHIFT;
 	return hole ? (loff_t)min(pos, size) : pos < size ? (loff_t)pos : -ENXIO;
 }
@@ -268,33 +329,11 @@ static loff_t tmpfs_llseek(struct file *file, loff_t offset, int whence)
 
 /* ---- mmap -------------------------------------------------------------------------------------------- */
 
-/* A page of zeroes in a hole. NULL: no room, which is SIGBUS as beyond the end. */
-static struct page *fill_hole(struct inode *inode, u64 index)
-{
-	struct page *page = alloc_page(GFP_KERNEL | GFP_ZERO);
-	int error;
-
-	if (!page)
-		return ERR_PTR(-ENOMEM);
-	error = tmpfs_add_page(inode, index, page);
-	return error == -ENOSPC ? NULL : error ? ERR_PTR(error) : page;
-}
-
 static struct page *tmpfs_fault(struct vm_area *vma, u64 pgoff, bool write)
 {
-	struct inode *inode = vma->file->dentry->inode;
-	struct page *page = NULL;
+	struct page *page = tmpfs_get_page(vma->file->dentry->inode, pgoff, false);
 
-	mutex_lock(&inode->lock);
-	if (pgoff < DIV_ROUND_UP((u64)inode->size, PAGE_SIZE)) {
-		page = page_tree_find(&inode->pages, pgoff);
-		if (!page)
-			page = fill_hole(inode, pgoff);
-		if (page && !IS_ERR(page))
-			get_page(page);
-	}
-	mutex_unlock(&inode->lock);
-	return page;
+	return page == ERR_PTR(-ENOSPC) ? NULL : page; /* SIGBUS, as beyond the end */
 }
 
 static const struct vm_ops tmpfs_vm_ops = { .fault = tmpfs_fault };
@@ -303,9 +342,9 @@ static int tmpfs_mmap(struct file *file, struct vm_area *vma)
 {
 	struct inode *inode = file->dentry->inode;
 
-	mutex_lock(&inode->lock);
+	spin_lock(&inode->lock);
 	inode->mapped = true;
-	mutex_unlock(&inode->lock);
+	spin_unlock(&inode->lock);
 	vma->ops = &tmpfs_vm_ops;
 	vma->shared = inode;
 	inode_touch_atime(file);

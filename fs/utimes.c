@@ -48,11 +48,11 @@ static int set_times(struct inode *inode, const struct timespec64 times[2])
 
 	if (error)
 		return error;
-	mutex_lock(&inode->lock);
+	spin_lock(&inode->lock);
 	set_time(&inode->atime, &times[0], now);
 	set_time(&inode->mtime, &times[1], now);
 	inode->ctime = now;
-	mutex_unlock(&inode->lock);
+	spin_unlock(&inode->lock);
 	return 0;
 }
 

@@ -7,12 +7,16 @@
  * keeps none: each walk makes its dentries anew, and they go with their last user.
  *
  * Locks, outermost first:
- *	rename_lock	mutex, one: renames that move directories, mounts
+ *	rename_lock	mutex, one: renames, mounts
  *	inode->writing	mutex: writers and truncators of one regular file, across the copy from a program
  *	mm->mmap_lock	(a program's memory may be a mapped file: kernel/mm/vm.h)
- *	inode->lock	mutex: a file's size and pages, every inode's attributes; never across a copy
- *	names_lock	spinlock, one: every directory's entries, names, parents, mount points. Held for
- *			one step of a walk, never for a whole one.
+ * and inside them, none of these inside another, spinlocks (process context only):
+ *	inode->lock	a file's size and pages, every inode's attributes
+ *	names_lock	one: every directory's entries, names, parents, mount points. Held for one step of a
+ *			walk, never for a whole one.
+ *	fs_context.lock	where a process is
+ * They are spinlocks because they are held for a few instructions and shared by many: a mutex that is handed from
+ * CPU to CPU would cost each of them a sleep and an interrupt.
  */
 #pragma once
 
@@ -90,7 +94,7 @@ struct inode {
 
 	u32 refcount; /* atomic: dentries and kernel users */
 	s32 writers; /* atomic: files open for writing, or minus those who forbid it (running programs) */
-	struct mutex lock;
+	spinlock_t lock;
 	struct mutex writing;
 
 	/* under lock */
@@ -154,8 +158,8 @@ void inode_touch_atime(struct file *file);
 
 /* Where a task is in the tree. Shared with CLONE_FS. */
 struct fs_context {
-	u32 refcount;
-	struct mutex lock;
+	u32 refcount; /* atomic */
+	spinlock_t lock;
 	/* under lock; both are users' references */
 	struct dentry *root, *cwd;
 	u32 umask;

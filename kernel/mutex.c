@@ -7,6 +7,8 @@
  */
 #include <kernel/mutex.h>
 
+#define SPINS 200 /* of about 0.1 us */
+
 struct mutex_waiter {
 	struct wait_entry entry;
 	bool owner; /* under wq.lock: the mutex was handed to us */
@@ -45,6 +47,18 @@ static int wait_for_hand_over(struct mutex *mutex, struct mutex_waiter *waiter, 
 	return error;
 }
 
+/* On several CPUs the holder mostly runs, and is done sooner than we could sleep and be woken. */
+static bool spin_for(struct mutex *mutex)
+{
+	for (u32 i = 0; i < SPINS && nr_cpus > 1; i++) {
+		if (READ_ONCE(mutex->state) == MUTEX_FREE &&
+		    mutex_change_state(mutex, MUTEX_FREE, MUTEX_LOCKED))
+			return true;
+		cpu_relax();
+	}
+	return false;
+}
+
 int mutex_lock_slow(struct mutex *mutex, u32 task_state)
 {
 	struct mutex_waiter waiter = {
@@ -53,6 +67,8 @@ int mutex_lock_slow(struct mutex *mutex, u32 task_state)
 	int error = 0;
 
 	might_sleep();
+	if (spin_for(mutex))
+		return 0;
 	spin_lock_bh(&mutex->wq.lock);
 	/* From here on an unlock has to come through wq.lock, and finds our entry. */
 	if (__atomic_exchange_n(&mutex->state, MUTEX_CONTENDED, __ATOMIC_ACQ_REL) != MUTEX_FREE)

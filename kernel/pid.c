@@ -84,14 +84,13 @@ struct task *pid_task(u32 pid)
 	return pid < PID_MAX ? table[pid].task : NULL;
 }
 
+/* A task stays in the table until its last user has let go: then it is too late. */
 struct task *task_find(u32 tid)
 {
 	struct task *task;
 
 	spin_lock_bh(&tree_lock);
-	task = pid_task(tid);
-	if (task)
-		get_task(task);
+	task = get_task_alive(pid_task(tid));
 	spin_unlock_bh(&tree_lock);
 	return task;
 }

@@ -71,8 +71,7 @@ static int peek_in(struct mm *mm, u64 address)
 	return vm_access(mm, address, &value, 1, false) == 1 ? value : -EFAULT;
 }
 
-/* ---- access to user memory
- * ----------------------------------------------------------------------------- */
+/* ---- access to user memory ------------------------------------------------------------------- */
 
 static u8 pattern[3 * PAGE], buffer[3 * PAGE];
 
@@ -175,9 +174,7 @@ SELFTEST(uaccess_strings_and_words)
 	leave_space(mm);
 }
 
-/* ---- areas
- * ------------------------------------------------------------------------------------------------
- * */
+/* ---- areas ----------------------------------------------------------------------------------- */
 
 SELFTEST(vm_areas_merge_and_split)
 {
@@ -262,9 +259,7 @@ SELFTEST(vm_mremap_moves_pages)
 	leave_space(mm);
 }
 
-/* ---- fork
- * ----------------------------------------------------------------------------------------------------
- * */
+/* ---- fork ------------------------------------------------------------------------------------ */
 
 SELFTEST(vm_clone_copies_on_write)
 {
@@ -349,8 +344,7 @@ SELFTEST(vm_without_memory)
 	EXPECT(free_pages_now() == before);
 }
 
-/* ---- a random life, against a model
- * ------------------------------------------------------------------------- */
+/* ---- a random life, against a model ---------------------------------------------------------- */
 
 #define MODEL_PAGES 48
 #define MODEL_STEPS 4000

@@ -109,6 +109,16 @@ static inline void get_task(struct task *task)
 {
 	__atomic_add_fetch(&task->refcount, 1, __ATOMIC_RELAXED);
 }
+/* One found in a table, which may have lost its last reference already: NULL then. NULL is fine. */
+static inline struct task *get_task_alive(struct task *task)
+{
+	u32 count = task ? READ_ONCE(task->refcount) : 0;
+
+	while (count && !__atomic_compare_exchange_n(&task->refcount, &count, count + 1, false,
+						     __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		;
+	return count ? task : NULL;
+}
 void put_task(struct task *task);
 /* One that was never published. */
 void task_free(struct task *task);

@@ -160,7 +160,7 @@ static u32 count_blocked(void)
 	u32 count = 0;
 
 	for (u32 number = 1; (number = next_task(number)); number++) {
-		struct task *task = task_by_number(number);
+		struct task *task = task_find(number);
 
 		if (!task)
 			continue;

@@ -46,7 +46,6 @@ u32 next_pid(u32 from);
 u32 next_thread(struct process *process, u32 from);
 u32 next_task(u32 from);
 /* A task by number, referenced; NULL: none. */
-struct task *task_by_number(u32 number);
 
 /* What a task has, referenced; NULL: nothing, or nothing any more. */
 struct mm *task_mm_get(struct task *task);

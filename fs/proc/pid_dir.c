@@ -177,7 +177,7 @@ static int pid_make(struct file *file, struct seq_buf *out)
 	struct subject subject;
 	int error;
 
-	if (!subject_get(&subject, &private->ref))
+	if (!subject_get(&subject, &private->ref) && !(entry->flags & PID_HOLDS_MM))
 		return -ESRCH;
 	subject.fd = private->fd;
 	if (text->mm) {
@@ -206,7 +206,7 @@ static ssize_t pid_write(struct file *file, struct iov_iter *from, loff_t *pos)
 	int error;
 
 	if (!private->entry->write)
-		return -EIO;
+		return -EINVAL;
 	text = text_from_iter(from);
 	if (IS_ERR(text))
 		return PTR_ERR(text);
@@ -301,7 +301,20 @@ static int pid_dir_iterate(struct file *file, struct dir_context *context)
 	return 0;
 }
 
-static const struct inode_ops pid_dir_inode_ops = { .lookup = pid_dir_lookup, .evict = pid_evict };
+/* Nobody gets anywhere from the directory of one that is gone. */
+static int pid_dir_permission(struct inode *inode, u32 mask)
+{
+	struct subject subject;
+
+	if (!subject_get(&subject, &pid_inode(inode)->ref))
+		return -ESRCH;
+	subject_put(&subject);
+	return 0;
+}
+
+static const struct inode_ops pid_dir_inode_ops = { .permission = pid_dir_permission,
+						    .lookup = pid_dir_lookup,
+						    .evict = pid_evict };
 static const struct file_ops pid_dir_ops = {
 	.read = dir_read,
 	.llseek = dir_llseek,

@@ -28,16 +28,17 @@ static struct files *inode_files(const struct inode *inode)
 	return files;
 }
 
-static bool may_inspect_inode(const struct inode *inode)
+/* For inode_ops.permission: the files of others are not for everybody. */
+static int permission(struct inode *inode, u32 mask)
 {
 	struct subject subject;
 	bool may;
 
 	if (!subject_get(&subject, &pid_inode(inode)->ref))
-		return false;
+		return -ESRCH;
 	may = may_inspect(&subject);
 	subject_put(&subject);
-	return may;
+	return may ? 0 : -EACCES;
 }
 
 /* Referenced; NULL: no such descriptor. */
@@ -57,8 +58,10 @@ static struct file *inode_file(const struct inode *inode, int fd)
 
 static struct file *fd_follow(struct inode *inode)
 {
-	if (!may_inspect_inode(inode))
-		return ERR_PTR(-EACCES);
+	int error = permission(inode, MAY_READ);
+
+	if (error)
+		return ERR_PTR(error);
 	return inode_file(inode, pid_inode(inode)->fd) ?: ERR_PTR(-ENOENT);
 }
 
@@ -174,8 +177,6 @@ static int iterate(struct file *file, struct dir_context *context, u32 mode)
 	const struct inode *dir = file->dentry->inode;
 	struct files *files;
 
-	if (!may_inspect_inode(dir))
-		return -EACCES;
 	if (!dir_emit_dots(file, context))
 		return 0;
 	files = inode_files(dir);
@@ -196,8 +197,12 @@ static int fdinfo_dir_iterate(struct file *file, struct dir_context *context)
 	return iterate(file, context, S_IFREG);
 }
 
-const struct inode_ops fd_dir_inode_ops = { .lookup = fd_dir_lookup, .evict = pid_evict };
-const struct inode_ops fdinfo_dir_inode_ops = { .lookup = fdinfo_dir_lookup, .evict = pid_evict };
+const struct inode_ops fd_dir_inode_ops = { .lookup = fd_dir_lookup,
+					    .permission = permission,
+					    .evict = pid_evict };
+const struct inode_ops fdinfo_dir_inode_ops = { .lookup = fdinfo_dir_lookup,
+						.permission = permission,
+						.evict = pid_evict };
 const struct file_ops fd_dir_ops = {
 	.read = dir_read,
 	.llseek = dir_llseek,

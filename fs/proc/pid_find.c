@@ -14,27 +14,6 @@
 
 /* ---- tasks ------------------------------------------------------------------------------------------- */
 
-/* A task stays in the table of numbers until its last user has let go: then it is too late. */
-static struct task *get_task_alive(struct task *task)
-{
-	u32 count = task ? READ_ONCE(task->refcount) : 0;
-
-	while (count && !__atomic_compare_exchange_n(&task->refcount, &count, count + 1, false,
-						     __ATOMIC_RELAXED, __ATOMIC_RELAXED))
-		;
-	return count ? task : NULL;
-}
-
-struct task *task_by_number(u32 number)
-{
-	struct task *task;
-
-	spin_lock_bh(&tree_lock);
-	task = get_task_alive(pid_task(number));
-	spin_unlock_bh(&tree_lock);
-	return task;
-}
-
 /* The thread that answers for its process: the first one, or whoever outlived it. */
 static struct task *process_task(const struct process *process)
 {
@@ -55,7 +34,7 @@ static struct task *ref_task(const struct pid_ref *ref)
 
 	if (!ref->tid)
 		return process_task(ref->process);
-	task = task_by_number(ref->tid);
+	task = task_find(ref->tid);
 	if (task && (task->process != ref->process || READ_ONCE(task->state) == TASK_DEAD)) {
 		put_task(task);
 		task = NULL;
@@ -102,7 +81,7 @@ bool pid_ref_find(struct pid_ref *ref, u32 number)
 	*ref = (struct pid_ref){ .process = process_find(number) };
 	if (ref->process)
 		return true;
-	task = task_by_number(number);
+	task = task_find(number);
 	if (!task)
 		return false;
 	ref->tid = number;

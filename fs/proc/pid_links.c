@@ -54,10 +54,10 @@ static struct dentry *find_place(struct task *task, bool root)
 
 	if (!fs)
 		return NULL;
-	mutex_lock(&fs->lock);
+	spin_lock(&fs->lock);
 	dentry = root ? fs->root : fs->cwd;
 	dentry_get(dentry);
-	mutex_unlock(&fs->lock);
+	spin_unlock(&fs->lock);
 	fs_context_put(fs);
 	return dentry;
 }

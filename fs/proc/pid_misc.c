@@ -1,5 +1,6 @@
 /* Short files of /proc/PID. Context: process. */
 #include <fs/proc/pid.h>
+#include <fs/proc/text.h>
 
 #include <kernel/cpu/tsc.h>
 #include <kernel/lib/printf.h>
@@ -132,6 +133,7 @@ int write_oom_score_adj(const struct subject *subject, char *text)
 	u64 value;
 	int adj;
 
+	text_strip(text);
 	if (parse_u64(text + negative, NULL, &value) || value > OOM_ADJ_MAX)
 		return -EINVAL;
 	if (!subject->process)

@@ -55,7 +55,7 @@ static void print_identity(struct seq_buf *out, const struct subject *subject,
 	seq_printf(out, "Gid:\t%u\t%u\t%u\t%u\n", cred->gid, cred->egid, cred->sgid, cred->fsgid);
 	seq_printf(out, "FDSize:\t%u\nGroups:\t", table_size(subject));
 	for (u32 i = 0; cred->groups && i < cred->groups->count; i++)
-		seq_printf(out, "%u ", cred->groups->gids[i]);
+		seq_printf(out, i ? " %u" : "%u", cred->groups->gids[i]);
 	seq_printf(out, " \nNStgid:\t%u\nNSpid:\t%u\nNSpgid:\t%u\nNSsid:\t%u\nKthread:\t%d\n",
 		   facts->tgid, facts->pid, facts->pgrp, facts->session, !subject->process);
 }

@@ -159,7 +159,7 @@ static void show_wait(struct seq_buf *out, const struct proc_entry *entry)
 {
 	seq_printf(out, "%5s S %-15s %-18s %s\n", "PID", "NAME", "QUEUE", "WHERE");
 	for (u32 number = 1; (number = next_task(number)); number++) {
-		struct task *task = task_by_number(number);
+		struct task *task = task_find(number);
 
 		if (!task)
 			continue;

@@ -45,7 +45,7 @@ static u32 count_tasks(u32 *newest)
 
 	*newest = 0;
 	for (u32 number = 1; (number = next_task(number)); number++) {
-		struct task *task = task_by_number(number);
+		struct task *task = task_find(number);
 
 		if (!task)
 			continue;

@@ -103,9 +103,15 @@ char *text_from_iter(struct iov_iter *from)
 		return ERR_PTR(-EFAULT);
 	}
 	text[size] = '\0';
-	if (size && text[size - 1] == '\n')
-		text[size - 1] = '\0';
 	return text;
+}
+
+void text_strip(char *text)
+{
+	size_t length = strlen(text);
+
+	if (length && text[length - 1] == '\n')
+		text[length - 1] = '\0';
 }
 
 loff_t text_llseek(struct file *file, loff_t offset, int whence)

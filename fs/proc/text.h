@@ -26,6 +26,8 @@ ssize_t text_read(struct file *file, struct iov_iter *to, loff_t *pos,
 		  int (*make)(struct file *file, struct seq_buf *out));
 /* For file_ops.write: what was written, as a string that the caller frees with kfree(); ERR_PTR. */
 char *text_from_iter(struct iov_iter *from);
+/* Without the newline that `echo` puts at its end. */
+void text_strip(char *text);
 
 loff_t text_llseek(struct file *file, loff_t offset, int whence);
 /* For inode_ops.truncate: `echo 1 > file` wants it. */

@@ -159,6 +159,7 @@ static ssize_t file_write(struct file *file, struct iov_iter *from, loff_t *pos)
 	text = text_from_iter(from);
 	if (IS_ERR(text))
 		return PTR_ERR(text);
+	text_strip(text);
 	error = entry->write(text, entry);
 	kfree(text);
 	return error ?: (ssize_t)size;

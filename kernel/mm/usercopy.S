@@ -1,9 +1,9 @@
 /*
- * The loops behind copy_{to,from}_user() and clear_user(). Any access to user memory may fault; what no
- * mapping explains comes back at the fixup that .ex_table lists for the instruction.
+ * The loops behind copy_{to,from}_user() and clear_user(). Any access to user memory may fault;
+ * what no mapping explains comes back at the fixup that .ex_table lists for the instruction.
  *
- * The fast loops move eight words a turn (FACTS: ten times the speed of `rep movsb` under TCG) and advance the
- * pointers only when a whole step is done. So after a fault the step can be repeated byte by
+ * The fast loops move eight words a turn (ten times the speed of `rep movsb` under TCG) and advance
+ * the pointers only when a whole step is done. So after a fault the step can be repeated byte by
  * byte: every byte before the bad page is copied, and the count of the others is exact.
  */
 #include <kernel/cpu/smap.h>

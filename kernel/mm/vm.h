@@ -70,8 +70,8 @@ struct mm {
 	u32 nr_areas;
 	u32 default_flags;     /* VM_LOCKED after mlockall(MCL_FUTURE) */
 	struct vm_usage usage; /* others read single words */
-	/* No gap between gap_hint and mmap_top is larger than gap_above: mmap() looks from there.
-	 * */
+	/* No gap between gap_hint and mmap_top is larger than gap_above: mmap() looks from
+	 * there. */
 	u64 gap_hint, gap_above;
 	u64 brk_start, brk;
 	u64 stack_top, mmap_top; /* where the stack begins; below what mmap() looks for room */
@@ -83,9 +83,9 @@ struct mm {
 	pte_t *pml4;
 	struct list_head
 		unused_tables; /* page tables of a dead space, until no CPU has it loaded */
-	u64 cpus;  /* atomic bit mask: CPUs whose CR3 holds this; they want to hear of changes */
-	u32 users; /* atomic: tasks that live in it; the last one's exit empties it */
-	u32 refcount; /* atomic: all users together are one; so is each CPU of `cpus`, and each reader */
+	u64 cpus;     /* atomic bit mask: CPUs whose CR3 holds this; they want to hear of changes */
+	u32 users;    /* atomic: tasks that live in it; the last one's exit empties it */
+	u32 refcount; /* atomic: all users together, each CPU of `cpus`, each reader */
 };
 
 /* An empty one, one user, with the kernel's half. Its layout (stack_top, mmap_top, brk) is exec's
@@ -124,15 +124,6 @@ const char *vm_area_name(const struct vm_area *area);
  * area's protection counts. Bytes done, or -EFAULT if that is none. Takes mmap_lock. */
 ssize_t vm_access(struct mm *mm, u64 address, void *buffer, size_t size, bool write);
 
-/* What names the memory at a user address of `current`, whoever maps it, for futexes: private
- * memory by address space and address; shared memory by NULL and the physical address. 0 or
- * -EFAULT. */
-struct vm_key {
-	const struct mm *mm;
-	u64 address;
-};
-int vm_memory_key(u64 address, struct vm_key *key);
-
 /* Caches, and the page-fault handler for TRAP_PF: program's or uaccess's faults end there. */
 void vm_init(void);
 
@@ -163,8 +154,8 @@ int vm_area_make_anonymous(struct vm_area *area);
  * mmap_lock may be held. */
 void vm_unmap_pages(const void *backing, u64 from, u64 to, bool copies);
 
-/* Drop a range of a program's map from the TLBs of the CPUs that hold it; start == end: all of it.
- * */
+/* Drop a range of a program's map from the TLBs of the CPUs that hold it; start == end: all of
+ * it. */
 void flush_tlb_user(struct mm *mm, u64 start, u64 end);
 
 static inline u64 mm_rss(const struct mm *mm)

@@ -7,7 +7,6 @@
 #include <kernel/lib/errno.h>
 #include <kernel/lib/string.h>
 #include <kernel/mm/vm_impl.h>
-#include <kernel/task.h>
 
 /* The page at an address, brought in for this access; NULL: there is none, or it is forbidden. */
 static struct page *page_at(struct mm *mm, u64 address, u32 access)
@@ -45,31 +44,4 @@ ssize_t vm_access(struct mm *mm, u64 address, void *buffer, size_t size, bool wr
 	}
 	mutex_unlock(&mm->mmap_lock);
 	return done || !size ? (ssize_t)done : -EFAULT;
-}
-
-static int shared_key(struct mm *mm, u64 address, struct vm_key *key)
-{
-	struct page *page = page_at(mm, address, VM_READ);
-
-	if (!page)
-		return -EFAULT;
-	*key = (struct vm_key){ NULL, page_to_phys(page) + address % PAGE_SIZE };
-	return 0;
-}
-
-int vm_memory_key(u64 address, struct vm_key *key)
-{
-	struct mm *mm = current->mm;
-	struct vm_area *area;
-	int error = 0;
-
-	*key = (struct vm_key){ mm, address };
-	mutex_lock(&mm->mmap_lock);
-	area = vm_find(mm, address);
-	if (!area_contains(area, address))
-		error = -EFAULT;
-	else if (area->flags & VM_SHARED)
-		error = shared_key(mm, address, key);
-	mutex_unlock(&mm->mmap_lock);
-	return error;
 }

@@ -16,8 +16,7 @@
 #define MADV_POPULATE_READ  22
 #define MADV_POPULATE_WRITE 23
 
-/* ---- madvise
- * -------------------------------------------------------------------------------------------- */
+/* ---- madvise --------------------------------------------------------------------------------- */
 
 /* One area's part of the range. */
 typedef int (*advise_t)(struct vm_area *area, u64 start, u64 end);
@@ -192,8 +191,7 @@ long sys_madvise(u64 start, size_t size, int advice)
 	return error;
 }
 
-/* ---- mincore
- * ---------------------------------------------------------------------------------------------- */
+/* ---- mincore --------------------------------------------------------------------------------- */
 
 /* The pages of files are always in memory. Stops at a hole; how many pages were told. */
 static u64 resident_pages(struct mm *mm, u64 start, u8 *vector, u64 number)
@@ -241,9 +239,7 @@ long sys_mincore(u64 start, size_t size, u8 __user *vector)
 	return 0;
 }
 
-/* ---- msync
- * -------------------------------------------------------------------------------------------------
- * */
+/* ---- msync ----------------------------------------------------------------------------------- */
 
 static int invalidate_area(struct vm_area *area, u64 start, u64 end)
 {

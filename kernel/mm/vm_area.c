@@ -24,8 +24,7 @@ static inline u64 area_pages(const struct vm_area *area)
 	return (area->end - area->start) / PAGE_SIZE;
 }
 
-/* ---- limits
- * --------------------------------------------------------------------------------------- */
+/* ---- limits ---------------------------------------------------------------------------------- */
 
 u64 mm_limit(u32 which)
 {
@@ -95,8 +94,7 @@ static void account(struct mm *mm, u32 flags, s64 pages)
 		usage->locked += (u64)pages;
 }
 
-/* ---- one area
- * -------------------------------------------------------------------------------------- */
+/* ---- one area -------------------------------------------------------------------------------- */
 
 struct vm_area *area_alloc(void)
 {
@@ -158,8 +156,7 @@ const char *vm_area_name(const struct vm_area *area)
 	return NULL;
 }
 
-/* ---- the tree
- * ---------------------------------------------------------------------------------------- */
+/* ---- the tree -------------------------------------------------------------------------------- */
 
 static inline struct vm_area *area_of(struct rb_node *node)
 {
@@ -331,8 +328,7 @@ int areas_cut(struct mm *mm, u64 start, u64 end)
 	return error ? error : cut_at(mm, end);
 }
 
-/* ---- gaps
- * -------------------------------------------------------------------------------------------- */
+/* ---- gaps ------------------------------------------------------------------------------------ */
 
 /* The lowest address that another mapping may end at, below this area. */
 static u64 gap_end(const struct vm_area *area)

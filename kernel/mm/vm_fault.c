@@ -5,9 +5,10 @@
  *	below a stack				the stack grows, if its limit and the gap allow
  *	the area forbids it			SIGSEGV, SEGV_ACCERR
  *	anonymous, nothing there		a page of zeroes
- *	file, nothing there			the file's page, or a copy of it for a private write;
- *						SIGBUS beyond the end
- *	write to a write-protected page		shared since a fork: a copy; nobody else has it: it is ours
+ *	file, nothing there			the file's page, or for a private write a
+ *						copy of it; SIGBUS beyond the end
+ *	write to a write-protected page		others have it since a fork: a copy; nobody
+ *						has it any more: it is ours
  *
  * A read of untouched anonymous memory gets a page of its own at once: most of it is written to
  * soon, and a common page of zeroes would cost a second fault then.
@@ -45,8 +46,7 @@ static const struct {
 	[FAULT_BEYOND] = { SIGBUS, BUS_ADRERR },
 };
 
-/* ---- one page
- * -------------------------------------------------------------------------------------------- */
+/* ---- one page -------------------------------------------------------------------------------- */
 
 /* Put a page, with the caller's reference, where nothing is. */
 static enum fault_result map_page(struct vm_area *area, u64 address, struct page *page, pte_t flags)
@@ -142,8 +142,7 @@ static enum fault_result fault_present(struct vm_area *area, u64 address, pte_t 
 	return FAULT_DONE;
 }
 
-/* ---- the area
- * ---------------------------------------------------------------------------------------------- */
+/* ---- the area -------------------------------------------------------------------------------- */
 
 /* A stack comes no nearer than the guard gap to what is below, so that running over its end is
  * noticed. */
@@ -208,8 +207,7 @@ enum fault_result populate_range(struct mm *mm, u64 start, u64 end)
 	return FAULT_DONE;
 }
 
-/* ---- the exception
- * ------------------------------------------------------------------------------------------ */
+/* ---- the exception --------------------------------------------------------------------------- */
 
 static u32 access_of(u64 error)
 {
@@ -230,8 +228,8 @@ static enum fault_result resolve(u64 address, u64 error)
 	return result;
 }
 
-/* Somebody has to go. True: try again, there may be room now; but not for one who is to go himself.
- * */
+/* Somebody has to go. True: try again, there may be room now; but not for one who is to go
+ * himself. */
 static bool wait_for_memory(void)
 {
 	if (fatal_signal_pending())

@@ -8,8 +8,7 @@
 #define MMAP_MIN_ADDRESS (64 * KiB) /* vm.mmap_min_addr */
 #define STACK_GUARD_GAP	 (256 * PAGE_SIZE)
 
-/* ---- page tables: vm_table.c --------------------------------------------------------------------
- * */
+/* ---- page tables: vm_table.c ----------------------------------------------------------------- */
 
 /* An entry is 0, or holds a page: then it counts as one reference to that page. */
 #define PTE_ANON PTE_SOFT1 /* a page of this address space and its forks; otherwise a file's */
@@ -40,8 +39,8 @@ pte_t *user_entry_create(struct mm *mm, u64 address);
 /* Fill an entry that is 0, and take note in its table. */
 void set_new_entry(pte_t *entry, pte_t value);
 
-/* What was unmapped and may still be in TLBs: pages and tables are freed when it has been flushed.
- * */
+/* What was unmapped and may still be in TLBs: pages and tables are freed when it has been
+ * flushed. */
 #define GATHER_PAGES 64
 struct vm_gather {
 	struct mm *mm;
@@ -75,8 +74,7 @@ void table_free(pte_t *table);
 /* The entry for a page of this area: protection from the area's flags, without write permission. */
 pte_t area_entry(const struct vm_area *area, struct page *page);
 
-/* ---- areas: vm_area.c
- * ------------------------------------------------------------------------------ */
+/* ---- areas: vm_area.c ------------------------------------------------------------------------ */
 
 void areas_init(void);
 /* References to file and backing of a copied area. */
@@ -124,8 +122,7 @@ bool over_lock_limit(struct mm *mm, u64 more);
 /* Areas and pages of [start, end) go. -ENOMEM: nothing happened, or an area was cut in two. */
 int unmap_range(struct mm *mm, u64 start, u64 end) __must_check;
 
-/* ---- faults: vm_fault.c
- * ------------------------------------------------------------------------------ */
+/* ---- faults: vm_fault.c ---------------------------------------------------------------------- */
 
 enum fault_result {
 	FAULT_DONE,
@@ -140,8 +137,7 @@ enum fault_result fault_in(struct mm *mm, u64 address, u32 access);
 /* Bring in what is mapped in the range, as far as it goes. */
 enum fault_result populate_range(struct mm *mm, u64 start, u64 end);
 
-/* ---- address spaces: vm_mm.c
- * --------------------------------------------------------------------------- */
+/* ---- address spaces: vm_mm.c ----------------------------------------------------------------- */
 
 void mm_cache_init(void);
 void mm_free(struct mm *mm);
@@ -151,7 +147,7 @@ static inline bool mm_drop_reference(struct mm *mm)
 	return __atomic_sub_fetch(&mm->refcount, 1, __ATOMIC_ACQ_REL) == 0;
 }
 
-/* ---- vm_tlb.c */
+/* ---- what is loaded: vm_tlb.c ---------------------------------------------------------------- */
 
 #define FLUSH_ALL_PAGES 64 /* more single flushes cost more than a reload of CR3 */
 
@@ -160,8 +156,7 @@ void flush_tlb_protected(struct mm *mm, u32 nr_pages);
 /* CPUs that run a kernel thread on it let go of it. */
 void unload_elsewhere(struct mm *mm);
 
-/* ---- shared anonymous memory: vm_shared.c
- * ------------------------------------------------------------ */
+/* ---- shared anonymous memory: vm_shared.c ---------------------------------------------------- */
 
 int shared_memory_map(struct vm_area *area);
 void shared_memory_init(void);

@@ -3,7 +3,7 @@
  * freed when nobody looks at it any more.
  *
  *	users		the tasks that live in it; 0: dead and empty
- *	refcount	the users together are one, every CPU that has it loaded is one, readers in /proc
+ *	refcount	the users together, every CPU that has it loaded, readers in /proc
  *
  * Context: process. Lock: mmap_lock.
  */
@@ -25,8 +25,7 @@ void mm_cache_init(void)
 	mm_cache = kmem_cache_create("mm", sizeof(struct mm), 0);
 }
 
-/* ---- creation and end
- * ------------------------------------------------------------------------------ */
+/* ---- creation and end ------------------------------------------------------------------------ */
 
 struct mm *mm_create(void)
 {
@@ -139,8 +138,7 @@ void mm_put_user(struct mm *mm)
 	mm_put(mm);
 }
 
-/* ---- fork
- * ------------------------------------------------------------------------------------------- */
+/* ---- fork ------------------------------------------------------------------------------------ */
 
 static int clone_area(struct mm *mm, struct vm_area *old, struct rb_node **last, u32 *nr_protected)
 {
@@ -214,8 +212,7 @@ struct mm *mm_clone(struct mm *old)
 	return ERR_PTR(error);
 }
 
-/* ---- a file's pages, in all address spaces
- * ------------------------------------------------------------- */
+/* ---- a file's pages, in all address spaces --------------------------------------------------- */
 
 /* The next of the list, with a reference; the one for `mm` is dropped. Those that come meanwhile
  * come to the end; those without references are about to leave. */

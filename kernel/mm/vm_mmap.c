@@ -17,8 +17,7 @@
 
 #define MAX_FILE_PAGES (BIT(63) / PAGE_SIZE)
 
-/* ---- unmapping
- * ---------------------------------------------------------------------------------------- */
+/* ---- unmapping ------------------------------------------------------------------------------- */
 
 int unmap_range(struct mm *mm, u64 start, u64 end)
 {
@@ -68,8 +67,7 @@ int vm_munmap(struct mm *mm, u64 address, u64 size)
 	return error;
 }
 
-/* ---- mapping
- * --------------------------------------------------------------------------------------------- */
+/* ---- mapping --------------------------------------------------------------------------------- */
 
 /* What mmap() was asked for. */
 struct map_request {
@@ -272,11 +270,10 @@ s64 vm_mmap(struct mm *mm, u64 address, u64 size, int prot, int flags, struct fi
 	return result;
 }
 
-/* ---- protection
- * ------------------------------------------------------------------------------------------ */
+/* ---- protection ------------------------------------------------------------------------------ */
 
-/* One area, or the part of it in [start, end). Returns the area that now has that part, or ERR_PTR.
- * */
+/* One area, or the part of it in [start, end). Returns the area that now has that part, or
+ * ERR_PTR. */
 static struct vm_area *protect_area(struct vm_area *area, u64 start, u64 end, u32 prot)
 {
 	struct mm *mm = area->mm;
@@ -354,8 +351,7 @@ long sys_munmap(u64 address, size_t size)
 	return vm_munmap(current->mm, address, size);
 }
 
-/* ---- the break
- * ------------------------------------------------------------------------------------------- */
+/* ---- the break ------------------------------------------------------------------------------- */
 
 static bool over_data_limit(struct mm *mm, u64 brk)
 {

@@ -65,8 +65,7 @@ static int check_area(const struct remap *remap, const struct vm_area *area)
 	return may_expand(remap->mm, area->flags, more);
 }
 
-/* ---- in place
- * -------------------------------------------------------------------------------------------- */
+/* ---- in place -------------------------------------------------------------------------------- */
 
 static bool can_grow(const struct remap *remap, struct vm_area *area)
 {
@@ -96,9 +95,7 @@ static s64 shrink(const struct remap *remap)
 	return error ? error : (s64)remap->from;
 }
 
-/* ---- moving
- * -----------------------------------------------------------------------------------------------
- * */
+/* ---- moving ---------------------------------------------------------------------------------- */
 
 /* The area that will be at the new place, sharing file and backing with the old one. */
 static int add_target(const struct remap *remap, const struct vm_area *area)
@@ -154,8 +151,8 @@ static s64 move_anywhere(struct remap *remap)
 	return remap->to ? move(remap) : -ENOMEM;
 }
 
-/* To an address the program chose: what is there goes, and what is too much of the old goes, too.
- * */
+/* To an address the program chose: what is there goes, and what is too much of the old goes,
+ * too. */
 static s64 move_fixed(struct remap *remap)
 {
 	int error = unmap_range(remap->mm, remap->to, remap->to + remap->new_size);

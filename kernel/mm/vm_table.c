@@ -19,8 +19,7 @@
 
 #define PTE_TABLE (PTE_PRESENT | PTE_WRITE | PTE_USER | PTE_ACCESSED) /* what is below decides */
 
-/* ---- tables
- * -------------------------------------------------------------------------------------- */
+/* ---- tables ---------------------------------------------------------------------------------- */
 
 #define CACHED_TABLES 16
 
@@ -182,8 +181,7 @@ void free_unused_tables(struct mm *mm)
 	INIT_LIST_HEAD(&mm->unused_tables);
 }
 
-/* ---- unmapping
- * ------------------------------------------------------------------------------------ */
+/* ---- unmapping ------------------------------------------------------------------------------- */
 
 void gather_begin(struct vm_gather *gather, struct mm *mm)
 {
@@ -270,8 +268,7 @@ void zap_range(struct vm_gather *gather, u64 start, u64 end)
 	}
 }
 
-/* ---- protection
- * ------------------------------------------------------------------------------------ */
+/* ---- protection ------------------------------------------------------------------------------ */
 
 pte_t area_entry(const struct vm_area *area, struct page *page)
 {
@@ -315,8 +312,7 @@ void protect_range(struct vm_area *area, u64 start, u64 end)
 		flush_tlb_user(area->mm, flush_start, flush_end);
 }
 
-/* ---- moving
- * ------------------------------------------------------------------------------------------ */
+/* ---- moving ---------------------------------------------------------------------------------- */
 
 /* Tables for all that will come, so that nothing can fail half-way. */
 static int create_target_tables(struct mm *mm, u64 from, u64 to, u64 size)
@@ -379,8 +375,7 @@ int move_range(struct mm *mm, u64 from, u64 to, u64 size)
 	return error;
 }
 
-/* ---- fork
- * -------------------------------------------------------------------------------------------- */
+/* ---- fork ------------------------------------------------------------------------------------ */
 
 struct fork_copy {
 	struct mm *new;

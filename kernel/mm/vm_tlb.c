@@ -1,7 +1,7 @@
 /*
  * Which address space each CPU has loaded, and what its TLB remembers of it.
  *
- * A change of CR3 is dear (FACTS: 16 us under TCG), so none is made that can be avoided. A kernel
+ * A change of CR3 is dear (16 us under TCG), so none is made that can be avoided. A kernel
  * thread or the idle task runs on whatever is loaded; when the program comes back nothing need be
  * done. Therefore a space outlives its tasks: when the last one leaves, areas and pages go at once,
  * but the tables, which a CPU may still look at, go when no CPU has them loaded any more.
@@ -76,9 +76,7 @@ void mm_use(struct mm *mm)
 	mm_switch_done();
 }
 
-/* ---- TLBs
- * -----------------------------------------------------------------------------------------------
- * */
+/* ---- TLBs ------------------------------------------------------------------------------------ */
 
 /* Never the last reference: the caller has one. */
 static void leave_mm(void *arg)

@@ -233,7 +233,7 @@ static void sort_groups(struct groups *groups)
 
 long sys_setgroups(int size, const u32 __user *list)
 {
-	struct groups *groups = NULL;
+	struct groups *groups = NULL, *old;
 
 	if (!privileged())
 		return -EPERM;
@@ -251,8 +251,12 @@ long sys_setgroups(int size, const u32 __user *list)
 		}
 		sort_groups(groups);
 	}
-	groups_put(current->cred.groups);
+	/* /proc reads other tasks' groups under this lock. */
+	spin_lock_bh(&tree_lock);
+	old = current->cred.groups;
 	current->cred.groups = groups;
+	spin_unlock_bh(&tree_lock);
+	groups_put(old);
 	return 0;
 }
 

@@ -3,7 +3,7 @@
 
     `kernel/wait.c:prepare_to_wait`     a file and a name in it; `kernel/wait.c` alone: a file
     [text](page.md#heading)             a link
-    <!-- from FILE: WHAT -->            above a ```c or ```python block: it is FILE's text, white space apart;
+    <!-- from FILE: WHAT -->            above a ```c, ```asm or ```python block: it is FILE's text, white space apart;
                                         a line /* ... */ stands for something left out
     ```console                          what a terminal shows: `$ command`, `pollux> command` at the kernel's
                                         prompt, `/root # command` at the shell, and the answers; a line ...

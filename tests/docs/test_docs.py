@@ -94,7 +94,7 @@ def test_every_lock_has_its_place():
     assert sorted(listed - made) == [], "docs/locking.md lists them, and they are gone"
 
 
-@pytest.mark.parametrize("block", book.all_blocks("c") + book.all_blocks("python"), ids=str)
+@pytest.mark.parametrize("block", book.all_blocks("c") + book.all_blocks("asm") + book.all_blocks("python"), ids=str)
 def test_excerpts(block):
     match = re.fullmatch(r"from ([\w./]+): (.+)", block.label)
     assert match, "an excerpt needs a line <!-- from FILE: WHAT --> above it"

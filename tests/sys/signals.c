@@ -77,7 +77,7 @@ TEST(information)
 	union sigval value = { .sival_int = 4711 };
 	siginfo_t info = { .si_code = SI_QUEUE, .si_value = value };
 
-	set_info_handler(SIGUSR1, say_info, 0);
+	set_info_handler(SIGUSR1, say_info, SA_RESTART);
 	set_info_handler(40, say_info, 0);
 	kill(getpid(), SIGUSR1);
 	raise(SIGUSR1);

@@ -7,7 +7,7 @@
 
 SYS	:= $(O)/sys
 # They give NULL and ignore results on purpose.
-SYS_WARN := -Wno-nonnull -Wno-unused-result -Wno-stringop-overflow -Wno-stringop-overread -Wno-array-bounds
+SYS_WARN := -Wno-nonnull -Wno-unused-result -Wno-stringop-overflow -Wno-stringop-overread -Wno-array-bounds -Wno-infinite-recursion
 
 SYS_PROGRAMS := $(patsubst tests/sys/%.c,$(SYS)/%,$(sort $(wildcard tests/sys/*.c)))
 
