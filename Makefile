@@ -140,7 +140,7 @@ $(PLUGIN): tools/count_plugin.c | setup
 run_tests = tools/run-tests --out $(O) --filter '$(T)'
 
 test: setup ## run every test; T=REGEX: only those whose name matches
-	$(Q)$(MAKE) -s all iso $(PLUGIN) unit-build sys-build DEBUG=
+	$(Q)$(MAKE) -s all iso $(PLUGIN) $(O)/initramfs.cpio unit-build sys-build DEBUG=
 	$(Q)$(MAKE) -s all DEBUG=1
 	$(Q)$(run_tests) check unit pytest
 

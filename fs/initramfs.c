@@ -263,7 +263,7 @@ int initramfs_unpack(void)
 
 	if (start == end) {
 		pr_warn("initramfs: none given\n");
-		return 0;
+		return -ENOENT;
 	}
 	unpacker = kzalloc(sizeof(*unpacker), GFP_KERNEL);
 	if (!unpacker)

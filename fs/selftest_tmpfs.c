@@ -23,7 +23,7 @@ static u64 index_of(u32 number)
 
 SELFTEST(vfs_page_tree)
 {
-	struct page_tree tree = { NULL };
+	struct page_tree tree = { .root = NULL };
 	bool present[NR_INDEXES] = { false };
 	u64 count = 0;
 	u32 seed = 1;

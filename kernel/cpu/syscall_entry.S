@@ -13,7 +13,7 @@
 
 #define ENOSYS 38
 
-/* Offsets in struct trap_frame; checked in kernel/cpu/syscall_init.c. */
+/* Offsets in struct trap_frame; checked in kernel/user_mode.c. */
 #define FRAME_RAX	0x50
 #define FRAME_RDX	0x60
 #define FRAME_RSI	0x68

@@ -74,7 +74,7 @@ def code_words(page):
 def is_path(word):
     """A source by its ending, or anything below one of our folders but what is built."""
     top, slash, _ = word.partition("/")
-    return bool(SOURCE.fullmatch(word)) or bool(slash and top != "build" and (ROOT / top).is_dir())
+    return bool(SOURCE.fullmatch(word)) or bool(slash and top not in ("", "build") and (ROOT / top).is_dir())
 
 
 def references(page):

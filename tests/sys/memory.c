@@ -1,334 +1,448 @@
-/* Memory beyond mapping: moving, advice, locking, the break, the stack, limits. */
-#include <tests/sys/faults.h>
+/* Address spaces: mmap and its flags, munmap, mprotect, mremap, brk, madvise, sharing across fork. */
+#include <setjmp.h>
+#include <tests/sys/test.h>
 
-#ifndef MADV_POPULATE_READ /* younger than musl's header */
-#define MADV_POPULATE_READ  22
-#define MADV_POPULATE_WRITE 23
-#endif
+#define ANON (MAP_PRIVATE | MAP_ANONYMOUS)
+#define RW   (PROT_READ | PROT_WRITE)
+
+static char *map(size_t pages, int prot, int flags)
+{
+	char *at = mmap(NULL, pages * PAGE, prot, flags, -1, 0);
+
+	MUST(at == MAP_FAILED ? -1 : 0);
+	return at;
+}
+
+static sigjmp_buf back;
+
+static void on_fault(int sig)
+{
+	siglongjmp(back, sig);
+}
+
+/* r, w: can be read, written; -: neither. Leaves what it wrote. */
+static const char *access_of(volatile char *at)
+{
+	int sig;
+
+	set_handler(SIGSEGV, on_fault, 0);
+	set_handler(SIGBUS, on_fault, 0);
+	sig = sigsetjmp(back, 1);
+	if (sig == 0)
+		(void)*at;
+	if (sig)
+		return sig == SIGBUS ? "bus" : "-";
+	sig = sigsetjmp(back, 1);
+	if (sig == 0)
+		*at = *at;
+	return sig ? "r" : "rw";
+}
+
+static void say_access(const char *what, char *at, int pages)
+{
+	char line[200] = "";
+
+	for (int i = 0; i < pages; i++)
+		strcat(strcat(line, " "), access_of(at + i * PAGE));
+	say("%s:%s", what, line);
+}
+
+TEST(mmap_arguments)
+{
+	SHOW_OK(mmap(NULL, 0, RW, ANON, -1, 0));
+	SHOW_OK(mmap(NULL, PAGE, RW, MAP_ANONYMOUS, -1, 0));
+	SHOW_OK(mmap(NULL, PAGE, RW, MAP_PRIVATE, -1, 0));
+	SHOW_OK(mmap(NULL, PAGE, RW, MAP_PRIVATE, 99, 0));
+	SHOW_OK(mmap(NULL, PAGE, RW, MAP_PRIVATE | MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+	SHOW_OK(syscall(SYS_mmap, NULL, PAGE, RW, ANON, -1, 5));
+	SHOW_OK(mmap(NULL, PAGE, RW, ANON, 99, 0));
+	SHOW_OK(mmap(NULL, 1UL << 47, RW, ANON, -1, 0));
+	SHOW_OK(syscall(SYS_mmap, NULL, -1UL, RW, ANON, -1, 0));
+	SHOW_OK(syscall(SYS_mmap, NULL, -4096UL, RW, ANON, -1, 0));
+	SHOW_OK(syscall(SYS_mmap, 123, PAGE, RW, ANON | MAP_FIXED, -1, 0));
+	SHOW_OK(syscall(SYS_mmap, 1UL << 47, PAGE, RW, ANON | MAP_FIXED, -1, 0));
+	SHOW_OK(syscall(SYS_mmap, 0x7ffffffff000, PAGE, RW, ANON | MAP_FIXED, -1, 0));
+	SHOW_OK(mmap(NULL, PAGE, 0x100, ANON, -1, 0));
+	SHOW_OK(mmap(NULL, PAGE, PROT_READ, ANON | MAP_POPULATE | MAP_NORESERVE | MAP_STACK, -1, 0));
+	SHOW_OK(mmap(NULL, PAGE, RW, 3 /* SHARED_VALIDATE */ | MAP_ANONYMOUS | 0x800000, -1, 0));
+	SHOW_OK(mmap((void *)0xffffffff80000000, PAGE, RW, ANON, -1, 0));
+	become_nobody();
+	SHOW_OK(syscall(SYS_mmap, 0, PAGE, RW, ANON | MAP_FIXED, -1, 0));
+}
+
+TEST(protections)
+{
+	static const int prots[] = { PROT_NONE, PROT_READ, PROT_WRITE, PROT_EXEC, RW, PROT_READ | PROT_EXEC };
+
+	for (size_t i = 0; i < ARRAY_SIZE(prots); i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "prot %d", prots[i]);
+		say_access(name, map(1, prots[i], ANON), 1);
+	}
+}
+
+TEST(execute)
+{
+	static const unsigned char code[] = { 0xb8, 42, 0, 0, 0, 0xc3 };
+	char *at = map(1, RW, ANON);
+
+	memcpy(at, code, sizeof(code));
+	MUST(mprotect(at, PAGE, PROT_READ | PROT_EXEC));
+	say("%d", ((int (*)(void))at)());
+	IN_CHILD("not executable") {
+		MUST(mprotect(at, PAGE, PROT_READ));
+		((int (*)(void))at)();
+	}
+}
+
+TEST(fixed)
+{
+	char *at = map(8, RW, ANON);
+
+	memset(at, 'a', 8 * PAGE);
+	SHOW(mmap(at + 2 * PAGE, PAGE, RW, ANON | MAP_FIXED, -1, 0) == at + 2 * PAGE);
+	say("%c %d %c", at[PAGE], at[2 * PAGE], at[3 * PAGE]);
+	SHOW_OK(mmap(at + 3 * PAGE, PAGE, RW, ANON | 0x100000 /* FIXED_NOREPLACE */, -1, 0));
+	MUST(munmap(at + 3 * PAGE, PAGE));
+	SHOW_OK(mmap(at + 3 * PAGE, PAGE, RW, ANON | 0x100000, -1, 0));
+	MUST(munmap(at + 5 * PAGE, PAGE));
+	SHOW(mmap(at + 5 * PAGE, PAGE, RW, ANON, -1, 0) == at + 5 * PAGE);
+	say_access("all", at, 8);
+}
+
+TEST(hint)
+{
+	char *at = (char *)0x200000000000;
+
+	SHOW(mmap(at, PAGE, RW, ANON, -1, 0) == at);
+	SHOW(mmap(at, PAGE, RW, ANON, -1, 0) == at);
+	SHOW((unsigned long)mmap(NULL, PAGE, RW, ANON | MAP_32BIT, -1, 0) < 1UL << 31);
+}
+
+TEST(munmap)
+{
+	char *at = map(6, RW, ANON);
+
+	SHOW(munmap(at + PAGE, PAGE));
+	SHOW(munmap(at + 3 * PAGE, 2 * PAGE));
+	say_access("holes", at, 6);
+	SHOW(munmap(at, 6 * PAGE));
+	SHOW(munmap(at, 6 * PAGE));
+	SHOW(munmap(at + 1, PAGE));
+	SHOW(munmap(at, 0));
+	SHOW(syscall(SYS_munmap, at, -1UL));
+	SHOW(syscall(SYS_munmap, 1UL << 47, PAGE));
+}
+
+TEST(mprotect)
+{
+	char *at = map(6, RW, ANON);
+
+	at[2 * PAGE] = 'x';
+	SHOW(mprotect(at + PAGE, 2 * PAGE, PROT_READ));
+	SHOW(mprotect(at + 4 * PAGE, PAGE, PROT_NONE));
+	say_access("changed", at, 6);
+	SHOW(mprotect(at, 6 * PAGE, RW));
+	say("kept: %c", at[2 * PAGE]);
+	SHOW(mprotect(at + 1, PAGE, RW));
+	SHOW(mprotect(at, 0, RW));
+	MUST(munmap(at + 3 * PAGE, PAGE));
+	SHOW(mprotect(at, 6 * PAGE, PROT_READ));
+	say_access("up to the hole", at, 3);
+	say_access("behind it", at + 4 * PAGE, 2);
+	SHOW(syscall(SYS_mprotect, at, PAGE, 0x1000));
+	SHOW(syscall(SYS_mprotect, at, -4096UL, RW));
+	SHOW(syscall(SYS_mprotect, 0xffffffff80000000, PAGE, RW));
+}
 
 TEST(mremap)
 {
-	catch_faults();
-	base = room(64, RW);
-	MUST(munmap(base + 16 * PAGE, 48 * PAGE));
-	for (int i = 0; i < 16; i++)
-		base[i * PAGE] = i + 1;
-	SHOW_PAGE(mremap(base, 16 * PAGE, 32 * PAGE, 0));
-	say("%d %d", base[15 * PAGE], base[16 * PAGE]);
-	SHOW_PAGE(mremap(base, 32 * PAGE, 4 * PAGE, 0));
-	try_read("what was cut", base + 4 * PAGE);
-	SHOW_PAGE(
-		mremap(base, 4 * PAGE, 4 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, base + 32 * PAGE));
-	try_read("where it was", base);
-	say("%d", base[32 * PAGE]);
-	SHOW_PAGE(mremap(base + 32 * PAGE, 2 * PAGE, 8 * PAGE, 0));
-	SHOW_PAGE(mremap(base + 33 * PAGE, 3 * PAGE, 8 * PAGE, 0));
-}
+	char *at = map(4, RW, ANON), *moved;
 
-TEST(mremap_errors)
-{
-	base = room(64, RW);
-	MUST(munmap(base + 16 * PAGE, 48 * PAGE));
-	SHOW_PAGE(mremap(base, 0, 8 * PAGE, MREMAP_MAYMOVE));
-	SHOW_PAGE(mremap(base, 4 * PAGE, 0, MREMAP_MAYMOVE));
-	SHOW_PAGE(mremap(base + 1, 4 * PAGE, PAGE, MREMAP_MAYMOVE));
-	SHOW_PAGE(mremap(base, 40 * PAGE, 41 * PAGE, MREMAP_MAYMOVE));
-	SHOW_PAGE(mremap(base, 4 * PAGE, 4 * PAGE, MREMAP_FIXED, base + 32 * PAGE));
-	SHOW_PAGE(mremap(base, 4 * PAGE, 4 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, base + PAGE));
-	SHOW_PAGE(mremap(base, 4 * PAGE, 4 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, base + 1));
-	SHOW_PAGE(mremap(base, 4 * PAGE, 4 * PAGE, 8));
-	SHOW_PAGE(mremap(base, 4 * PAGE, 4 * PAGE, MREMAP_DONTUNMAP));
-	SHOW_PAGE(mremap(base, 4 * PAGE, 8 * PAGE, MREMAP_DONTUNMAP | MREMAP_MAYMOVE));
-	SHOW_PAGE(mremap(base + 20 * PAGE, PAGE, PAGE, 0));
-	SHOW_PAGE(mremap(base, 4 * PAGE, 1UL << 47, MREMAP_MAYMOVE));
-	SHOW_PAGE(mremap(base, 4 * PAGE, ~0UL, MREMAP_MAYMOVE));
-	SHOW_PAGE(mremap(base, 4 * PAGE, 1UL << 46, MREMAP_MAYMOVE));
-	SHOW(mprotect(base + 2 * PAGE, PAGE, PROT_READ));
-	SHOW_OK(mremap(base, 4 * PAGE, 20 * PAGE, MREMAP_MAYMOVE));
-	SHOW_OK(mremap(base, 4 * PAGE, 2 * PAGE, MREMAP_MAYMOVE));
-}
-
-TEST(mremap_twice)
-{
-	char *shared = mmap(NULL, 2 * PAGE, RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	char *other, *private = room(4, RW);
-
-	catch_faults();
-	private[0] = 3;
-	other = mremap(private, 4 * PAGE, 4 * PAGE, MREMAP_DONTUNMAP | MREMAP_MAYMOVE);
-	say("%d %d", other[0], private[0]);
-	shared[0] = 9;
-	other = mremap(shared, 0, 2 * PAGE, MREMAP_MAYMOVE);
-	say("%d", other[0]);
-	other[0] = 8;
-	say("%d", shared[0]);
-	other = mremap(shared, 2 * PAGE, 4 * PAGE, MREMAP_MAYMOVE);
-	try_read("shared", other);
-	try_read("beyond", other + 3 * PAGE);
-}
-
-TEST(madvise)
-{
-	int fd = MUST(open("f", O_CREAT | O_RDWR, 0644));
-	char *private, *shared;
-
-	MUST(write(fd, "abc", 3));
-	MUST(ftruncate(fd, 4 * PAGE));
-	base = room(8, RW);
-	private = mmap(NULL, 4 * PAGE, RW, MAP_PRIVATE, fd, 0);
-	shared = mmap(NULL, 4 * PAGE, RW, MAP_SHARED, fd, 0);
-	base[0] = 1;
-	private[0] = 'x';
-	shared[PAGE] = 'y';
-	SHOW(madvise(base, PAGE, MADV_DONTNEED));
-	SHOW(madvise(private, PAGE, MADV_DONTNEED));
-	SHOW(madvise(shared, 2 * PAGE, MADV_DONTNEED));
-	say("%d %c %c", base[0], private[0], shared[PAGE]);
-	SHOW(madvise(private, PAGE, MADV_FREE));
-	SHOW(madvise(shared, PAGE, MADV_FREE));
-	SHOW(mlock(base + 4 * PAGE, PAGE));
-	SHOW(madvise(base + 4 * PAGE, PAGE, MADV_DONTNEED));
-	SHOW(madvise(base + 4 * PAGE, PAGE, MADV_FREE));
-}
-
-TEST(madvise_errors)
-{
-	static const int advice[] = { -1, 0,  1,  2,  3,  4,  5,  6,  7,  8,
-				      10, 11, 16, 17, 18, 19, 20, 21, 27, 50 };
-
-	base = room(8, RW);
-	for (size_t i = 0; i < ARRAY_SIZE(advice); i++) {
-		say("advice %d:", advice[i]);
-		SHOW(madvise(base, PAGE, advice[i]));
-	}
-	SHOW(madvise(base, 0, 50));
-	SHOW(madvise(base + 1, PAGE, MADV_NORMAL));
-	SHOW(madvise(base, 0, MADV_NORMAL));
-	SHOW(madvise(base, ~0UL, MADV_NORMAL));
-	SHOW(madvise(base, -PAGE, MADV_NORMAL));
-	MUST(munmap(base + 2 * PAGE, PAGE));
-	base[3 * PAGE] = 1;
-	SHOW(madvise(base, 4 * PAGE, MADV_DONTNEED));
-	say("%d", base[3 * PAGE]);
-	SHOW(madvise(base + 2 * PAGE, PAGE, MADV_DONTNEED));
-	SHOW(madvise(base, 2 * PAGE, MADV_POPULATE_READ));
-	SHOW(madvise(base, 4 * PAGE, MADV_POPULATE_WRITE));
-	MUST(mprotect(base, PAGE, PROT_READ));
-	SHOW(madvise(base, 2 * PAGE, MADV_POPULATE_WRITE));
-	MUST(mprotect(base, PAGE, PROT_NONE));
-	SHOW(madvise(base, 2 * PAGE, MADV_POPULATE_READ));
-}
-
-TEST(mincore)
-{
-	int fd = MUST(open("f", O_CREAT | O_RDWR, 0644));
-	unsigned char pages[16];
-	char *mapped;
-
-	base = room(8, RW);
-	base[0] = base[2 * PAGE] = 1;
-	MUST(munmap(base + 6 * PAGE, PAGE));
-	memset(pages, 9, sizeof(pages));
-	SHOW(mincore(base, 4 * PAGE, pages));
-	say("%d %d %d %d %d", pages[0], pages[1], pages[2], pages[3], pages[4]);
-	SHOW(mincore(base, 8 * PAGE, pages));
-	SHOW(mincore(base + 1, PAGE, pages));
-	SHOW(mincore(base, 0, pages));
-	SHOW(mincore(base, PAGE, (void *)8));
-	SHOW(mincore((void *)0x7ffffffff000, PAGE, pages));
-	SHOW(mincore(base, 1, pages));
-	SHOW(mincore(base, ~0UL, pages));
-	MUST(write(fd, "abc", 3));
-	mapped = mmap(NULL, PAGE, RW, MAP_SHARED, fd, 0);
-	SHOW(mincore(mapped, PAGE, pages));
-	say("%d", pages[0]);
-}
-
-TEST(msync)
-{
-	base = room(4, RW);
-	SHOW(msync(base, PAGE, MS_SYNC));
-	SHOW(msync(base, PAGE, MS_ASYNC));
-	SHOW(msync(base, PAGE, 0));
-	SHOW(msync(base, PAGE, MS_SYNC | MS_ASYNC));
-	SHOW(msync(base, PAGE, 8));
-	SHOW(msync(base + 1, PAGE, MS_SYNC));
-	SHOW(msync(base, 0, MS_SYNC));
-	SHOW(msync(base, ~0UL, MS_SYNC));
-	SHOW(msync(base, -PAGE, MS_SYNC));
-	MUST(munmap(base + PAGE, PAGE));
-	SHOW(msync(base, 4 * PAGE, MS_SYNC));
-	SHOW(mlock(base, PAGE));
-	SHOW(msync(base, PAGE, MS_INVALIDATE));
-	SHOW(munlock(base, PAGE));
-	SHOW(msync(base, PAGE, MS_INVALIDATE));
-}
-
-TEST(mlock)
-{
-	char *forbidden;
-
-	base = room(8, RW);
-	SHOW(mlock(base + 5, PAGE));
-	SHOW(munlock(base + 5, PAGE));
-	SHOW(mlock(base, 0));
-	SHOW(mlock(base, ~0UL));
-	SHOW(munlock(base, ~0UL - PAGE));
-	SHOW(syscall(SYS_mlock2, base, PAGE, 1));
-	SHOW(syscall(SYS_mlock2, base, PAGE, 2));
-	SHOW(mlockall(0));
-	SHOW(mlockall(8));
-	SHOW(mlockall(4));
-	MUST(munmap(base + PAGE, PAGE));
-	SHOW(mlock(base, 3 * PAGE));
-	SHOW(munlock(base, 3 * PAGE));
-	forbidden = room(2, PROT_NONE);
-	SHOW(mlock(forbidden, PAGE));
-	SHOW(munlock(forbidden, PAGE));
-}
-
-TEST(mlock_limits)
-{
-	struct rlimit limit = { 4 * PAGE, 4 * PAGE };
-	char *memory;
-
-	MUST(setrlimit(RLIMIT_MEMLOCK, &limit));
-	become_nobody();
-	memory = room(16, RW);
-	SHOW(mlock(memory, 5 * PAGE));
-	SHOW(mlock(memory, 4 * PAGE));
-	SHOW(mlock(memory, 4 * PAGE));
-	SHOW(mlock(memory + 8 * PAGE, PAGE));
-	SHOW_OK(mmap(NULL, PAGE, RW, ANON | MAP_LOCKED, -1, 0));
-	SHOW(mlockall(MCL_CURRENT));
-	SHOW(munlock(memory, 8 * PAGE));
-	SHOW(mlockall(MCL_FUTURE));
-	SHOW_OK(mmap(NULL, PAGE, RW, ANON, -1, 0));
-	SHOW_OK(mmap(NULL, 5 * PAGE, RW, ANON, -1, 0));
-	SHOW(munlockall());
-	limit = (struct rlimit){ 0, 0 };
-	MUST(setrlimit(RLIMIT_MEMLOCK, &limit));
-	SHOW(mlock(memory, PAGE));
-	SHOW(mlockall(MCL_CURRENT));
-	SHOW_OK(mmap(NULL, PAGE, RW, ANON | MAP_LOCKED, -1, 0));
-	SHOW(munlock(memory, PAGE));
-}
-
-static unsigned long brk_start;
-
-/* The new break, from where the first was. */
-static void show_brk(unsigned long at)
-{
-	say("break at %ld", syscall(SYS_brk, at) - brk_start);
+	memset(at, 'a', 4 * PAGE);
+	SHOW(mremap(at, 4 * PAGE, 2 * PAGE, 0) == at);
+	say_access("shrunk", at, 4);
+	SHOW(mremap(at, 2 * PAGE, 4 * PAGE, 0) == at);
+	say("%c %d", at[PAGE], at[2 * PAGE]);
+	mmap(at + 4 * PAGE, PAGE, RW, ANON | MAP_FIXED, -1, 0);
+	SHOW_OK(mremap(at, 4 * PAGE, 8 * PAGE, 0));
+	moved = mremap(at, 4 * PAGE, 8 * PAGE, MREMAP_MAYMOVE);
+	say("moved: %s, %c %d", yes_no(moved != at), moved[0], moved[7 * PAGE]);
+	say_access("old place", at, 4);
+	at = map(10, PROT_NONE, ANON);
+	SHOW(mremap(moved, 2 * PAGE, 2 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, at + 3 * PAGE) == at + 3 * PAGE);
+	say_access("fixed", at, 6);
+	SHOW_OK(mremap(at + 1, PAGE, PAGE, 0));
+	SHOW_OK(mremap(at, PAGE, 0, 0));
+	SHOW_OK(mremap(at, 20 * PAGE, 30 * PAGE, MREMAP_MAYMOVE));
+	SHOW_OK(mremap(at, PAGE, PAGE, MREMAP_FIXED, at));
+	SHOW_OK(mremap(at, 2 * PAGE, 2 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, at + PAGE));
+	SHOW_OK(mremap(at, PAGE, PAGE, 8));
+	munmap(at, PAGE);
+	SHOW_OK(mremap(at, PAGE, 2 * PAGE, MREMAP_MAYMOVE));
 }
 
 TEST(brk)
 {
-	struct rlimit limit = { 64 * PAGE, RLIM_INFINITY };
-	volatile char *memory;
+	char *start = (char *)syscall(SYS_brk, 0);
 
-	brk_start = syscall(SYS_brk, 0);
-	memory = (char *)brk_start;
-	show_brk(brk_start + 100);
-	memory[0] = 1;
-	show_brk(brk_start + 10 * PAGE);
-	memory[9 * PAGE] = 4;
-	show_brk(brk_start + 5 * PAGE + 1);
-	show_brk(brk_start + 10 * PAGE);
-	say("%d %d", memory[9 * PAGE], memory[0]);
-	show_brk(brk_start - 10000 * PAGE);
-	show_brk(~0UL);
-	show_brk(0x7fffffffffff);
-	MUST(mmap((void *)(brk_start + 14 * PAGE), PAGE, RW, ANON | MAP_FIXED, -1, 0));
-	show_brk(brk_start + 14 * PAGE);
-	show_brk(brk_start + 15 * PAGE);
-	show_brk(brk_start + 13 * PAGE);
-	MUST(munmap((void *)(brk_start + 14 * PAGE), PAGE));
-	MUST(setrlimit(RLIMIT_DATA, &limit));
-	show_brk(brk_start + 1000 * PAGE);
+	SHOW((char *)syscall(SYS_brk, start + 3 * PAGE) == start + 3 * PAGE);
+	start[3 * PAGE - 1] = 'x';
+	SHOW((char *)syscall(SYS_brk, start + 100) == start + 100);
+	start[50] = 'y';
+	SHOW((char *)syscall(SYS_brk, start + 3 * PAGE) == start + 3 * PAGE);
+	say("%d %c", start[3 * PAGE - 1], start[50]);
+	SHOW((char *)syscall(SYS_brk, 16) == start + 3 * PAGE);
+	SHOW((char *)syscall(SYS_brk, 1UL << 47) == start + 3 * PAGE);
+	MUST(setrlimit(RLIMIT_DATA, &(struct rlimit){ 1 << 20, 1 << 20 }));
+	SHOW((char *)syscall(SYS_brk, start + (4 << 20)) == start + 3 * PAGE);
 }
 
-TEST(limits)
+TEST(address_space_limit)
 {
-	struct rlimit limit = { 256 << 20, RLIM_INFINITY };
-	char *memory;
-
-	MUST(setrlimit(RLIMIT_AS, &limit));
-	SHOW_OK(mmap(NULL, 300 << 20, PROT_NONE, ANON, -1, 0));
-	memory = mmap(NULL, 100 << 20, PROT_NONE, ANON, -1, 0);
-	SHOW_OK(mmap(NULL, 200 << 20, PROT_NONE, ANON, -1, 0));
-	SHOW_OK(mmap(memory, 100 << 20, PROT_READ, ANON | MAP_FIXED, -1, 0));
-	SHOW_OK(mremap(memory, 100 << 20, 300 << 20, MREMAP_MAYMOVE));
-	limit.rlim_cur = RLIM_INFINITY;
-	MUST(setrlimit(RLIMIT_AS, &limit));
-	limit.rlim_cur = 16 << 20;
-	MUST(setrlimit(RLIMIT_DATA, &limit));
-	SHOW_OK(mmap(NULL, 20 << 20, RW, ANON, -1, 0));
-	SHOW_OK(mmap(NULL, 20 << 20, PROT_READ, ANON, -1, 0));
-	SHOW_OK(mmap(NULL, 20 << 20, RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
-	SHOW_OK(mmap(NULL, 8 << 20, RW, ANON, -1, 0));
-	memory = mmap(NULL, 20 << 20, PROT_READ, ANON, -1, 0);
-	SHOW(mprotect(memory, 20 << 20, RW));
-	SHOW_OK(mmap(NULL, 10 << 20, RW, ANON, -1, 0));
+	MUST(setrlimit(RLIMIT_AS, &(struct rlimit){ 64 << 20, 64 << 20 }));
+	SHOW_OK(mmap(NULL, 128 << 20, RW, ANON, -1, 0));
+	SHOW_OK(mmap(NULL, 16 << 20, RW, ANON, -1, 0));
+	SHOW_OK(mmap(NULL, 16 << 20, PROT_NONE, ANON, -1, 0));
+	SHOW_OK(mmap(NULL, 64 << 20, PROT_NONE, ANON | MAP_NORESERVE, -1, 0));
 }
 
-static int dig(int depth)
+TEST(huge_reservations)
 {
-	volatile char block[4096];
+	char *at;
 
-	block[0] = 1;
-	return depth ? dig(depth - 1) + block[0] : 0;
+	SHOW_OK(mmap(NULL, 64UL << 30, PROT_NONE, ANON | MAP_NORESERVE, -1, 0));
+	at = mmap(NULL, 1UL << 40, PROT_NONE, ANON | MAP_NORESERVE, -1, 0);
+	say("1 TiB: %s", yes_no(at != MAP_FAILED));
+	SHOW(mprotect(at + (512UL << 30), 16 * PAGE, RW));
+	say_access("in the middle", at + (512UL << 30) - PAGE, 3);
+	SHOW(munmap(at, 1UL << 40));
 }
 
-static char signal_stack[1 << 16];
-
-static void on_overflow(int sig, siginfo_t *info, void *context)
+TEST(private_across_fork)
 {
-	say("overflow: %s, code %d", signal_text(sig), info->si_code);
-	_exit(0);
+	char *at = map(3, RW, ANON);
+
+	strcpy(at, "parent");
+	strcpy(at + PAGE, "parent");
+	IN_CHILD("child") {
+		say("%s", at);
+		strcpy(at, "child");
+		say("%s", at);
+	}
+	say("%s", at);
+	strcpy(at + PAGE, "changed");
+	IN_CHILD("second child") {
+		say("%s", at + PAGE);
+	}
 }
 
-TEST(stack)
+TEST(shared_across_fork)
 {
-	stack_t stack = { .ss_sp = signal_stack, .ss_size = sizeof(signal_stack) };
-	struct sigaction action = { .sa_sigaction = on_overflow,
-				    .sa_flags = SA_SIGINFO | SA_ONSTACK };
-	struct rlimit limit = { 16 << 20, RLIM_INFINITY };
+	char *at = map(300, RW, MAP_SHARED | MAP_ANONYMOUS);
 
-	say("%d deep", dig(1000));
-	MUST(sigaltstack(&stack, NULL));
-	MUST(sigaction(SIGSEGV, &action, NULL));
-	MUST(setrlimit(RLIMIT_STACK, &limit));
-	say("%d deep", dig(3000));
-	dig(100000);
+	IN_CHILD("child") {
+		strcpy(at, "child");
+		at[299 * PAGE] = 'z';
+		IN_CHILD("grandchild") {
+			strcpy(at + PAGE, "grandchild");
+		}
+	}
+	say("%s %s %c", at, at + PAGE, at[299 * PAGE]);
 }
 
-TEST(growing_areas)
+TEST(madvise)
 {
-	char *area = room(1024, PROT_NONE);
+	char *at = map(4, RW, ANON), *shared = map(2, RW, MAP_SHARED | MAP_ANONYMOUS);
 
-	MUST(munmap(area, 1024 * PAGE));
-	MUST(mmap(area, PAGE, RW, ANON | MAP_FIXED, -1, 0));
-	MUST(mmap(area + 1000 * PAGE, PAGE, RW, ANON | MAP_FIXED | MAP_GROWSDOWN, -1, 0));
-	catch_faults();
-	try_write("below", area + 1000 * PAGE - 1);
-	try_write("far below", area + 300 * PAGE);
-	try_write("up to the gap", area + 257 * PAGE);
-	try_write("into the gap", area + 256 * PAGE);
+	memset(at, 'a', 4 * PAGE);
+	memset(shared, 'a', 2 * PAGE);
+	SHOW(madvise(at + PAGE, PAGE, MADV_DONTNEED));
+	say("%c %d %c", at[0], at[PAGE], at[2 * PAGE]);
+	SHOW(madvise(shared, PAGE, MADV_DONTNEED));
+	say("%c", shared[0]);
+	SHOW(madvise(at, 4 * PAGE, MADV_NORMAL));
+	SHOW(madvise(at, 4 * PAGE, MADV_WILLNEED));
+	SHOW(madvise(at, 4 * PAGE, MADV_SEQUENTIAL));
+	SHOW(madvise(at, 4 * PAGE, 8 /* FREE */));
+	SHOW(madvise(at, 4 * PAGE, 999));
+	SHOW(madvise(at + 1, PAGE, MADV_DONTNEED));
+	SHOW(madvise(at, 0, MADV_DONTNEED));
+	MUST(munmap(at + PAGE, PAGE));
+	SHOW(madvise(at, 4 * PAGE, MADV_DONTNEED));
+	say("%d %d", at[0], at[3 * PAGE]);
+	SHOW(madvise(shared, PAGE, MADV_DONTFORK));
+	IN_CHILD("child") {
+		say_access("not forked", shared, 2);
+	}
+	at = map(2, RW, ANON);
+	at[0] = 'x';
+	SHOW(madvise(at, PAGE, 18 /* WIPEONFORK */));
+	IN_CHILD("wiped") {
+		say("%d", at[0]);
+	}
 }
 
-TEST(too_many_areas)
+TEST(mincore)
 {
-	const size_t pages = 140000;
-	char *memory = mmap(NULL, pages * PAGE, PROT_READ, ANON | MAP_NORESERVE, -1, 0);
-	int i = 0;
+	unsigned char present[4] = { 9, 9, 9, 9 };
+	char *at = map(4, RW, ANON);
 
-	while (mprotect(memory + 2 * i * PAGE, PAGE, PROT_NONE) == 0)
-		i++;
-	say("%s, at about half of 65530: %s", errno_text(errno), yes_no(i > 32500 && i < 32765));
-	SHOW_OK(mmap(NULL, PAGE, PROT_EXEC, ANON, -1, 0));
-	SHOW_OK(mmap(NULL, PAGE, PROT_EXEC, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
-	SHOW(munmap(memory + (pages - 1000) * PAGE, PAGE));
-	SHOW(munmap(memory, pages * PAGE));
-	SHOW_OK(mmap(NULL, PAGE, PROT_EXEC, ANON, -1, 0));
+	at[PAGE] = 1;
+	SHOW(mincore(at, 4 * PAGE, present));
+	say("%d %d", present[0] & 1, present[1] & 1);
+	SHOW(mincore(at + 1, PAGE, present));
+	MUST(munmap(at + 2 * PAGE, PAGE));
+	SHOW(mincore(at, 4 * PAGE, present));
+	SHOW(mincore(at, PAGE, (void *)16));
+}
+
+TEST(locking)
+{
+	char *at = map(4, RW, ANON);
+
+	SHOW(mlock(at, 4 * PAGE));
+	SHOW(munlock(at, 4 * PAGE));
+	SHOW(mlockall(MCL_CURRENT));
+	SHOW(munlockall());
+	SHOW(mlockall(0));
+	SHOW(mlockall(99));
+	MUST(munmap(at + PAGE, PAGE));
+	SHOW(mlock(at, 4 * PAGE));
+	SHOW(syscall(SYS_mlock2, at, PAGE, 1));
+	SHOW(syscall(SYS_mlock2, at, PAGE, 9));
+}
+
+static int deep(volatile int n)
+{
+	volatile char page[4096];
+
+	page[0] = n;
+	return n == 0 ? 0 : deep(n - 1) + (page[0] == (char)n);
+}
+
+TEST(stack_grows)
+{
+	IN_CHILD("limited") {
+		MUST(setrlimit(RLIMIT_STACK, &(struct rlimit){ 1 << 20, 1 << 20 }));
+		deep(1000);
+	}
+	say("1000 pages: %d", deep(1000));
+}
+
+TEST(growsdown)
+{
+	char *at = map(20, PROT_NONE, ANON), *stack = at + 15 * PAGE;
+
+	MUST(munmap(at, 20 * PAGE));
+	SHOW(mmap(stack, PAGE, RW, ANON | MAP_FIXED | MAP_GROWSDOWN, -1, 0) == stack);
+	for (int i = 1; i <= 4; i++)
+		say("%d below: %s", i, access_of(stack - i * PAGE));
+}
+
+TEST(many_mappings)
+{
+	char *at = map(2000, RW, ANON);
+	int failed = 0;
+
+	for (int i = 0; i < 2000; i += 2)
+		failed += mprotect(at + i * PAGE, PAGE, PROT_READ) != 0;
+	say("%d failed", failed);
+	say_access("some", at + 1000 * PAGE, 4);
+	SHOW(mprotect(at, 2000 * PAGE, RW));
+	say_access("again", at + 1000 * PAGE, 4);
+	SHOW(munmap(at, 2000 * PAGE));
+}
+
+TEST(zeroed)
+{
+	char *at = map(256, RW, ANON);
+	long sum = 0;
+
+	for (size_t i = 0; i < 256 * PAGE; i++)
+		sum += at[i];
+	say("sum %ld", sum);
+	memset(at, 0xff, 256 * PAGE);
+	munmap(at, 256 * PAGE);
+	at = map(256, RW, ANON);
+	for (size_t i = 0; i < 256 * PAGE; i++)
+		sum += at[i];
+	say("sum %ld", sum);
+}
+
+TEST(randomised)
+{
+	char first[100], second[100];
+	int fds[2], same = 1;
+
+	MUST(pipe(fds));
+	for (int i = 0; i < 4; i++) {
+		if (MUST(fork()) == 0) {
+			dup2(fds[1], 1);
+			execl("/tests/show_maps", "show_maps", NULL);
+		}
+		wait(NULL);
+		memset(i ? second : first, 0, 100);
+		read(fds[0], i ? second : first, 99);
+		if (i)
+			same &= !strcmp(first, second);
+	}
+	say("always at the same place: %s", yes_no(same));
+}
+
+struct fault_load {
+	char *at;
+	int pages;
+};
+
+static void *touch(void *arg)
+{
+	struct fault_load *load = arg;
+
+	for (int i = 0; i < load->pages; i++)
+		__atomic_fetch_add(load->at + i * PAGE, 1, __ATOMIC_RELAXED);
+	return NULL;
+}
+
+TEST(faults_of_several_threads)
+{
+	pthread_t threads[4];
+	int wrong = 0;
+
+	for (int round = 0; round < 10; round++) {
+		struct fault_load load = { map(100, RW, ANON), 100 };
+
+		for (int i = 0; i < 4; i++)
+			pthread_create(&threads[i], NULL, touch, &load);
+		for (int i = 0; i < 4; i++)
+			pthread_join(threads[i], NULL);
+		for (int i = 0; i < 100; i++)
+			wrong += load.at[i * PAGE] != 4;
+		munmap(load.at, 100 * PAGE);
+	}
+	say("%d wrong", wrong);
+}
+
+static void *map_and_unmap(void *arg)
+{
+	for (int i = 0; i < 200; i++) {
+		char *at = map(4, RW, ANON);
+
+		at[0] = at[3 * PAGE] = 1;
+		mprotect(at, PAGE, PROT_READ);
+		munmap(at, 4 * PAGE);
+	}
+	return NULL;
+}
+
+TEST(mappings_of_several_threads)
+{
+	pthread_t threads[4];
+
+	for (int i = 0; i < 4; i++)
+		pthread_create(&threads[i], NULL, map_and_unmap, NULL);
+	for (int i = 0; i < 4; i++)
+		pthread_join(threads[i], NULL);
+	say("done");
 }
