@@ -50,10 +50,10 @@ struct file {
 	u32 refcount;	    /* atomic */
 	u32 flags;	    /* O_* as given to open, and by F_SETFL; atomic */
 	s32 owner;	    /* what F_SETOWN said; nobody is signalled */
-	struct dentry
-		*dentry; /* a reference; NULL for anonymous ones (sockets, pipes, eventpolls) */
-	const char *
-		anon_name; /* what /proc/PID/fd shows then: "socket:", "pipe:", "anon_inode:[eventpoll]" */
+	/* a reference; NULL for anonymous ones (sockets, pipes, eventpolls) */
+	struct dentry *dentry;
+	/* what /proc/PID/fd shows then: "socket:", "pipe:", "anon_inode:[eventpoll]" */
+	const char *anon_name;
 	u64 anon_ino; /* its number: socket:[N] */
 	struct mutex pos_lock;
 	/* Under pos_lock, across a read or write that uses it. A kind without llseek may keep a word of

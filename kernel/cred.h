@@ -1,4 +1,5 @@
-/* Who a task is: user and group ids, as every check of permission wants them. */
+/* Who a task is: user and group ids, as every check of permission wants them. Capabilities are all or nothing,
+ * by the effective user id. */
 #pragma once
 
 #include <kernel/lib/types.h>
@@ -14,7 +15,6 @@ struct cred {
 	u32 uid, euid, suid, fsuid;
 	u32 gid, egid, sgid, fsgid;
 	struct groups *groups; /* or NULL */
-	u64 cap_effective, cap_permitted, cap_inheritable, cap_bounding; /* all or nothing by euid, reported */
 };
 
 /* NULL is fine for both. */

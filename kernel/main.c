@@ -77,7 +77,8 @@ static bool accept(const char *value)
 {
 	return true;
 }
-BOOT_OPTION(init, "init", "the first program (default: /init, /sbin/init, /bin/init, /bin/sh)", accept);
+BOOT_OPTION(init, "init", "the first program (default: /init, /sbin/init, /bin/init, /bin/sh)",
+	    accept);
 BOOT_OPTION(rdinit, "rdinit", "the same as init=", accept);
 BOOT_OPTION(root, "root", "accepted: the root is always the initramfs", accept);
 BOOT_OPTION(rw, "rw", "accepted: the root is always writable", accept);

@@ -77,8 +77,7 @@ static void read_line(char *line)
 
 static void show_tasks(const char *args)
 {
-	static const char *const states[] = { "running", "sleeping", "waiting", "stopped",
-						"dead" };
+	static const char *const states[] = { "running", "sleeping", "waiting", "stopped", "dead" };
 	struct task *task;
 
 	printk("  pid cpu state      switches    cpu ms name\n");
@@ -110,7 +109,8 @@ static void show_memory(const char *args)
 	       stats.total * 4, stats.free * 4, stats.used[PAGES_SLAB] * 4,
 	       stats.used[PAGES_VMALLOC] * 4, stats.used[PAGES_TABLES] * 4);
 	for (u32 order = 0; order <= MAX_ORDER; order++)
-		printk("  %5llu free blocks of %llu KiB\n", stats.free_blocks[order], 4ULL << order);
+		printk("  %5llu free blocks of %llu KiB\n", stats.free_blocks[order],
+		       4ULL << order);
 }
 
 static void show_slab(const struct slab_stats *stats, void *arg)

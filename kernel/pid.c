@@ -14,7 +14,7 @@ static struct pid_entry {
 	struct task *task;	 /* the thread of that number, while it lives */
 	struct process *process; /* the process of that number, until it is reaped */
 	u32 users;
-} *table;
+} * table;
 static u32 last_pid = INIT_PID;
 
 DEFINE_SPINLOCK(tree_lock);

@@ -20,16 +20,30 @@ struct rlimit {
 	u64 cur, max;
 };
 enum {
-	RLIMIT_CPU, RLIMIT_FSIZE, RLIMIT_DATA, RLIMIT_STACK, RLIMIT_CORE, RLIMIT_RSS, RLIMIT_NPROC,
-	RLIMIT_NOFILE, RLIMIT_MEMLOCK, RLIMIT_AS, RLIMIT_LOCKS, RLIMIT_SIGPENDING, RLIMIT_MSGQUEUE,
-	RLIMIT_NICE, RLIMIT_RTPRIO, RLIMIT_RTTIME, RLIM_NLIMITS
+	RLIMIT_CPU,
+	RLIMIT_FSIZE,
+	RLIMIT_DATA,
+	RLIMIT_STACK,
+	RLIMIT_CORE,
+	RLIMIT_RSS,
+	RLIMIT_NPROC,
+	RLIMIT_NOFILE,
+	RLIMIT_MEMLOCK,
+	RLIMIT_AS,
+	RLIMIT_LOCKS,
+	RLIMIT_SIGPENDING,
+	RLIMIT_MSGQUEUE,
+	RLIMIT_NICE,
+	RLIMIT_RTPRIO,
+	RLIMIT_RTTIME,
+	RLIM_NLIMITS
 };
 #define RLIM_INFINITY (~0ULL)
 #define NOFILE_MAX    1048576 /* fs.nr_open */
 
 struct process {
-	u32 tgid;     /* constant: the pid that getpid() returns */
-	u32 refcount; /* atomic */
+	u32 tgid;	  /* constant: the pid that getpid() returns */
+	u32 refcount;	  /* atomic */
 	u32 live_threads; /* atomic: those that have not begun to end */
 
 	/* under tree_lock */
@@ -39,18 +53,19 @@ struct process {
 	struct process *parent;
 	struct list_head children, sibling; /* children, and my link in the parent's */
 	u32 pgrp, session;
-	struct tty *tty; /* controlling terminal, or NULL */
-	bool did_exec;	 /* setpgid's rule */
+	struct tty *tty;	 /* controlling terminal, or NULL */
+	bool did_exec;		 /* setpgid's rule */
 	int parent_death_signal; /* prctl: what it wants to be told by when its parent ends; 0: nothing */
-	u32 exit_code;	 /* wait status, valid when zombie */
+	u32 exit_code;		 /* wait status, valid when zombie */
 	enum { PROCESS_ALIVE, PROCESS_ZOMBIE, PROCESS_REAPED } exit_state;
 	int exit_signal; /* to the parent at the end; SIGCHLD for fork */
 	bool autoreap;
 	u32 uid;	 /* the real uid, for those who ask when it is gone */
 	u32 wait_events; /* stopped, continued, and not reported yet: WAIT_* */
 	u32 stop_signal;
-	struct wait_queue wait_children; /* waitpid() sleeps here; woken when a child changes state */
-	struct wait_queue exit_wait;	 /* pidfd pollers */
+	/* waitpid() sleeps here; woken when a child changes state */
+	struct wait_queue wait_children;
+	struct wait_queue exit_wait; /* pidfd pollers */
 
 	/* under sighand->lock */
 	struct sigpending shared_pending;

@@ -13,14 +13,14 @@
 #include <kernel/random.h>
 #include <kernel/spinlock.h>
 
-#define AT_ONCE	      512 /* bytes made with interrupts off */
-#define RESEED_BLOCKS (1 << 16)
-#define JITTER_ROUNDS 64
+#define AT_ONCE	       512 /* bytes made with interrupts off */
+#define RESEED_BLOCKS  (1 << 16)
+#define JITTER_ROUNDS  64
 #define HARDWARE_TRIES 10
 
 static DEFINE_SPINLOCK(lock);
 static u8 key[CHACHA20_KEY_SIZE]; /* under lock */
-static u32 blocks_made;	   /* under lock: since the last fresh entropy */
+static u32 blocks_made;		  /* under lock: since the last fresh entropy */
 
 static bool hardware_random(u64 *value)
 {
@@ -37,7 +37,8 @@ static bool hardware_random(u64 *value)
 	return false;
 }
 
-static void make_block(const u8 nonce[CHACHA20_NONCE_SIZE], u32 counter, u8 block[CHACHA20_BLOCK_SIZE])
+static void make_block(const u8 nonce[CHACHA20_NONCE_SIZE], u32 counter,
+		       u8 block[CHACHA20_BLOCK_SIZE])
 {
 	chacha20_block(key, counter, nonce, block);
 	blocks_made++;

@@ -82,8 +82,8 @@ static void update_curr(struct run_queue *rq)
 	if (curr == rq->idle)
 		return;
 	curr->runtime += delta;
-	curr->vruntime += curr->weight == NICE_0_WEIGHT ? delta
-							: delta * NICE_0_WEIGHT / curr->weight;
+	curr->vruntime +=
+		curr->weight == NICE_0_WEIGHT ? delta : delta * NICE_0_WEIGHT / curr->weight;
 	if ((s64)(curr->vruntime - rq->min_vruntime) > 0) {
 		struct task *first = leftmost(rq);
 		u64 least = curr->vruntime;

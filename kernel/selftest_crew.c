@@ -9,7 +9,8 @@ static bool parse_scale(const char *value)
 {
 	return parse_u64(value, NULL, &selftest_scale) == 0 && selftest_scale > 0;
 }
-BOOT_OPTION(selftest_scale, "selftest-scale", "multiply the rounds of the stress tests", parse_scale);
+BOOT_OPTION(selftest_scale, "selftest-scale", "multiply the rounds of the stress tests",
+	    parse_scale);
 
 static void crew_member(void *arg)
 {

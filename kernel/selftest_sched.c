@@ -128,7 +128,7 @@ SELFTEST(sched_many_threads)
 /* ---- softirqs ----------------------------------------------------------------------------------------- */
 
 static u32 storm_left, storm_served; /* atomic */
-static u64 storm_threads; /* atomic: rounds that ksoftirqd served */
+static u64 storm_threads;	     /* atomic: rounds that ksoftirqd served */
 
 /* Raises itself again and again: what a flood of packets does. */
 static void storm(void)

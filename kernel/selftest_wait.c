@@ -21,8 +21,8 @@ struct channel {
 	u64 items[RING];
 	u32 head, tail;
 	struct wait_queue not_empty, not_full;
-	u64 items_each; /* how many each producer makes */
-	u64 to_take;	/* atomic: how many consumers have not claimed yet */
+	u64 items_each;		/* how many each producer makes */
+	u64 to_take;		/* atomic: how many consumers have not claimed yet */
 	u64 produced, consumed; /* atomic sums: every item must arrive, once */
 };
 

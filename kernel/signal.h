@@ -156,8 +156,8 @@ struct sighand {
 	u32 refcount; /* atomic */
 	/* under lock */
 	struct sigaction actions[NSIG];
-	struct signal_watch
-		*watch; /* where signalfds wait; made by the first that asks, then constant */
+	/* where signalfds wait; made by the first that asks, then constant */
+	struct signal_watch *watch;
 };
 
 /* A signal with its siginfo, on a queue. */

@@ -52,8 +52,9 @@ long sys_ni_syscall(void)
 	u64 number = frame->error;
 
 	if (number < NR_SYSCALLS && !test_and_set_bit(number, named))
-		pr_info("%s (%u): system call %llu (%s%s) is not there\n", current->name, current->pid,
-			number, frame->vector == VECTOR_INT80 ? "i386" : syscall_name(number),
+		pr_info("%s (%u): system call %llu (%s%s) is not there\n", current->name,
+			current->pid, number,
+			frame->vector == VECTOR_INT80 ? "i386" : syscall_name(number),
 			frame->vector == VECTOR_INT80 ? " number" : "");
 	return -ENOSYS;
 }

@@ -32,29 +32,29 @@ struct wait_queue;
 
 struct task {
 	/* Read and written by kernel/cpu/syscall_entry.S (syscall_entry.h has the offsets): the task's own. */
-	u64 user_tsc;	    /* time in user mode, in ticks of the TSC; the rest of `runtime` was the kernel's */
-	u64 user_entered;   /* the TSC at the last return to user mode ... */
-	u64 kernel_entered; /* ... and at the last system call */
+	u64 user_tsc; /* time in user mode, in ticks of the TSC; the rest of `runtime` was the kernel's */
+	u64 user_entered;	     /* the TSC at the last return to user mode ... */
+	u64 kernel_entered;	     /* ... and at the last system call */
 	struct task_signals signals; /* its first member is read on the way back to user mode */
 
 	/* written by the task itself at a switch, read by the one that switches back */
 	u64 kernel_rsp;
 
 	/* under the lock of the run queue of `cpu` */
-	u32 state;	    /* also written by the task itself, on its way to sleep */
-	u32 cpu;	    /* whose run queue it is on, or was on last */
-	bool on_run_queue;  /* runs or is in the tree; false while it sleeps */
+	u32 state;	   /* also written by the task itself, on its way to sleep */
+	u32 cpu;	   /* whose run queue it is on, or was on last */
+	bool on_run_queue; /* runs or is in the tree; false while it sleeps */
 	struct rb_node run_node;
-	u64 vruntime;	    /* time used, scaled by weight: the least goes first */
-	u64 exec_start;	    /* clock_ns() since which the current stint is not accounted yet */
-	u64 runtime;	    /* time used, all in all */
-	u64 slice_start;    /* `runtime` when it was last put on the CPU */
-	u64 switches;	    /* how often it was put on a CPU */
-	u32 weight;	    /* its share; NICE_0_WEIGHT is one */
-	u64 allowed_cpus;   /* bit mask */
+	u64 vruntime;	  /* time used, scaled by weight: the least goes first */
+	u64 exec_start;	  /* clock_ns() since which the current stint is not accounted yet */
+	u64 runtime;	  /* time used, all in all */
+	u64 slice_start;  /* `runtime` when it was last put on the CPU */
+	u64 switches;	  /* how often it was put on a CPU */
+	u32 weight;	  /* its share; NICE_0_WEIGHT is one */
+	u64 allowed_cpus; /* bit mask */
 
 	/* constant */
-	u32 pid; /* the thread's number: what gettid() returns; kernel threads have one too */
+	u32 pid;     /* the thread's number: what gettid() returns; kernel threads have one too */
 	void *stack; /* lowest address; NULL for the boot CPU's idle task */
 	void (*entry)(void *arg);
 	void *arg;
@@ -73,10 +73,10 @@ struct task {
 	struct fs_context *fs;	 /* root, cwd, umask */
 	struct sighand *sighand; /* signal actions, and the lock of `signals` */
 	struct cred cred;
-	struct fpu_state *fpu;	   /* its registers while it does not run */
-	s32 fpu_cpu;		   /* where they were last loaded, or -1 */
-	u64 user_fs, user_gs;	   /* segment bases of user mode, saved while it does not run */
-	u32 __user *set_child_tid; /* written when the thread starts ... */
+	struct fpu_state *fpu;	     /* its registers while it does not run */
+	s32 fpu_cpu;		     /* where they were last loaded, or -1 */
+	u64 user_fs, user_gs;	     /* segment bases of user mode, saved while it does not run */
+	u32 __user *set_child_tid;   /* written when the thread starts ... */
 	u32 __user *clear_child_tid; /* ... cleared and woken (futex) when it ends */
 	void __user *robust_list;
 	u64 min_faults;
@@ -84,7 +84,8 @@ struct task {
 	/* restart_syscall(): what to call, and its state */
 	long (*restart)(struct task *task);
 	u64 restart_data[4];
-	struct completion *vfork_done; /* the parent of a vfork sleeps on it until we exec or exit */
+	/* the parent of a vfork sleeps on it until we exec or exit */
+	struct completion *vfork_done;
 	struct list_head thread_link; /* in process->threads, under tree_lock */
 
 	u32 refcount; /* atomic; the task itself holds one until it is dead */

@@ -17,13 +17,14 @@
 #include <kernel/syscall.h>
 #include <kernel/user_mode.h>
 
-#define MSR_EFER	   0xc0000080
-#define EFER_SCE	   BIT(0)
-#define MSR_STAR	   0xc0000081
-#define MSR_LSTAR	   0xc0000082
-#define MSR_FMASK	   0xc0000084
-#define MSR_FS_BASE	   0xc0000100
-#define MSR_KERNEL_GS_BASE 0xc0000102 /* what swapgs will exchange with: the user's, while in the kernel */
+#define MSR_EFER    0xc0000080
+#define EFER_SCE    BIT(0)
+#define MSR_STAR    0xc0000081
+#define MSR_LSTAR   0xc0000082
+#define MSR_FMASK   0xc0000084
+#define MSR_FS_BASE 0xc0000100
+#define MSR_KERNEL_GS_BASE \
+	0xc0000102 /* what swapgs will exchange with: the user's, while in the kernel */
 
 /* Flags that must not be set when the kernel starts: TF, IF, DF, IOPL, NT, AC. */
 #define FMASK (BIT(8) | BIT(9) | BIT(10) | 3 * BIT(12) | BIT(14) | BIT(18))

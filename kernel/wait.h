@@ -30,16 +30,16 @@ struct wait_queue {
 	struct list_head entries; /* non-exclusive ones first, exclusive ones in order of arrival */
 };
 
-#define wait_queue_init(wq)                      \
-	do {                                     \
-		spin_lock_init(&(wq)->lock);     \
-		INIT_LIST_HEAD(&(wq)->entries);  \
+#define wait_queue_init(wq)                     \
+	do {                                    \
+		spin_lock_init(&(wq)->lock);    \
+		INIT_LIST_HEAD(&(wq)->entries); \
 	} while (0)
 
 /* At file scope. */
 #if CONFIG_DEBUG
-#define DEFINE_WAIT_QUEUE(var)                                                                  \
-	struct wait_queue var = { .lock = { .class = &(struct lock_class){ .name = #var } },    \
+#define DEFINE_WAIT_QUEUE(var)                                                               \
+	struct wait_queue var = { .lock = { .class = &(struct lock_class){ .name = #var } }, \
 				  .entries = LIST_HEAD_INIT(var.entries) }
 #else
 #define DEFINE_WAIT_QUEUE(var) struct wait_queue var = { .entries = LIST_HEAD_INIT(var.entries) }
@@ -51,8 +51,8 @@ void remove_wait_queue(struct wait_queue *wq, struct wait_entry *entry);
 /* Wake all non-exclusive entries and `exclusive` of the exclusive ones (0: all of them). */
 void wake_up_key(struct wait_queue *wq, u32 exclusive, u32 key);
 
-#define wake_up(wq)	     wake_up_key(wq, 1, 0)
-#define wake_up_all(wq)	     wake_up_key(wq, 0, 0)
+#define wake_up(wq)	      wake_up_key(wq, 1, 0)
+#define wake_up_all(wq)	      wake_up_key(wq, 0, 0)
 #define wake_up_poll(wq, key) wake_up_key(wq, 1, key)
 
 /* By a waker that will sleep soon itself: see sync_wakeup in kernel/sched.h. */
@@ -79,8 +79,10 @@ void finish_wait(struct wait_queue *wq, struct wait_entry *entry);
 /* A signal is waiting for `current`. */
 bool signal_pending(void);
 
-#define WAIT_ENTRY_INIT(flags_) \
-	{ .func = autoremove_wake_function, .private = current, .flags = (flags_) }
+#define WAIT_ENTRY_INIT(flags_)                                                         \
+	{                                                                               \
+		.func = autoremove_wake_function, .private = current, .flags = (flags_) \
+	}
 
 /*
  * The one helper: waits until `condition` holds. Registering before checking is what makes a wake-up
@@ -96,35 +98,36 @@ bool signal_pending(void);
  * Result: 0; -EINTR if a signal came first (interruptible states); -ETIME if `deadline` passed first.
  * `condition` is evaluated several times, last after the deadline: if it holds then, it wins.
  */
-#define wait_event_full(wq, condition, state, flags, deadline)                              \
-	({                                                                                  \
-		int wait_result_ = 0;                                                       \
-		bool wait_time_left_ = true;                                                \
-		struct wait_entry wait_entry_ = WAIT_ENTRY_INIT(flags);                     \
-                                                                                            \
-		might_sleep();                                                              \
-		INIT_LIST_HEAD(&wait_entry_.link);                                          \
-		for (;;) {                                                                  \
-			prepare_to_wait(wq, &wait_entry_, state);                           \
-			if (condition)                                                      \
-				break;                                                      \
-			if ((state) == TASK_INTERRUPTIBLE && signal_pending()) {            \
-				wait_result_ = -EINTR;                                      \
-				break;                                                      \
-			}                                                                   \
-			if (!wait_time_left_) {                                             \
-				wait_result_ = -ETIME;                                      \
-				break;                                                      \
-			}                                                                   \
-			wait_time_left_ = schedule_timeout(deadline);                       \
-		}                                                                           \
-		finish_wait(wq, &wait_entry_);                                              \
-		wait_result_;                                                               \
+#define wait_event_full(wq, condition, state, flags, deadline)                   \
+	({                                                                       \
+		int wait_result_ = 0;                                            \
+		bool wait_time_left_ = true;                                     \
+		struct wait_entry wait_entry_ = WAIT_ENTRY_INIT(flags);          \
+                                                                                 \
+		might_sleep();                                                   \
+		INIT_LIST_HEAD(&wait_entry_.link);                               \
+		for (;;) {                                                       \
+			prepare_to_wait(wq, &wait_entry_, state);                \
+			if (condition)                                           \
+				break;                                           \
+			if ((state) == TASK_INTERRUPTIBLE && signal_pending()) { \
+				wait_result_ = -EINTR;                           \
+				break;                                           \
+			}                                                        \
+			if (!wait_time_left_) {                                  \
+				wait_result_ = -ETIME;                           \
+				break;                                           \
+			}                                                        \
+			wait_time_left_ = schedule_timeout(deadline);            \
+		}                                                                \
+		finish_wait(wq, &wait_entry_);                                   \
+		wait_result_;                                                    \
 	})
 
 #define wait_event(wq, condition) \
-	((void)((condition) ? 0  \
-			    : wait_event_full(wq, condition, TASK_UNINTERRUPTIBLE, 0, NO_TIMEOUT)))
+	((void)((condition)       \
+			? 0       \
+			: wait_event_full(wq, condition, TASK_UNINTERRUPTIBLE, 0, NO_TIMEOUT)))
 #define wait_event_interruptible(wq, condition) \
 	((condition) ? 0 : wait_event_full(wq, condition, TASK_INTERRUPTIBLE, 0, NO_TIMEOUT))
 #define wait_event_timeout(wq, condition, deadline) \

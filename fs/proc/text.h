@@ -8,8 +8,8 @@ struct mm;
 
 /* file->private_data of such a file. */
 struct text_file {
-	struct mm *
-		mm; /* constant: the address space that it is about, if that was chosen at open; a reference */
+	/* constant: the address space that it is about, if that was chosen at open; a reference */
+	struct mm *mm;
 
 	struct mutex lock;
 	/* under lock */

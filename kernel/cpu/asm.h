@@ -49,15 +49,15 @@ static inline void wrmsr(u32 msr, u64 value)
 	__asm__ volatile("wrmsr" : : "c"(msr), "a"((u32)value), "d"((u32)(value >> 32)) : "memory");
 }
 
-#define DEFINE_CR(n)                                                    \
-	static inline u64 read_cr##n(void)                              \
-	{                                                               \
-		u64 value;                                              \
-		__asm__ volatile("mov %%cr" #n ", %0" : "=r"(value));   \
-		return value;                                           \
-	}                                                               \
-	static inline void write_cr##n(u64 value)                       \
-	{                                                               \
+#define DEFINE_CR(n)                                                           \
+	static inline u64 read_cr##n(void)                                     \
+	{                                                                      \
+		u64 value;                                                     \
+		__asm__ volatile("mov %%cr" #n ", %0" : "=r"(value));          \
+		return value;                                                  \
+	}                                                                      \
+	static inline void write_cr##n(u64 value)                              \
+	{                                                                      \
 		__asm__ volatile("mov %0, %%cr" #n : : "r"(value) : "memory"); \
 	}
 DEFINE_CR(0)

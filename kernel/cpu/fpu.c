@@ -17,14 +17,14 @@
 #define CR4_OSXMMEXCPT BIT(10)
 #define CR4_OSXSAVE    BIT(18)
 
-#define XCR0_X87_SSE	 0x03
-#define XCR0_X87_SSE_AVX 0x07
-#define XCR0_AVX512	 0xe0
-#define LEGACY_SIZE	 512
-#define STATE_ALIGN	 64
-#define HEADER_SIZE	 64
-#define FCW_DEFAULT	 0x37f
-#define MXCSR_DEFAULT	 0x1f80
+#define XCR0_X87_SSE	   0x03
+#define XCR0_X87_SSE_AVX   0x07
+#define XCR0_AVX512	   0xe0
+#define LEGACY_SIZE	   512
+#define STATE_ALIGN	   64
+#define HEADER_SIZE	   64
+#define FCW_DEFAULT	   0x37f
+#define MXCSR_DEFAULT	   0x1f80
 #define MXCSR_MASK_DEFAULT 0xffbf
 
 /* Linux's struct _fpx_sw_bytes, at byte 464 of the image. */
@@ -64,7 +64,8 @@ static void write_xcr0(u64 value)
 void fpu_init_cpu(void)
 {
 	write_cr0(read_cr0() & ~(CR0_EM | CR0_TS));
-	write_cr4(read_cr4() | CR4_OSFXSR | CR4_OSXMMEXCPT | (cpu_has(CPU_XSAVE) ? CR4_OSXSAVE : 0));
+	write_cr4(read_cr4() | CR4_OSFXSR | CR4_OSXMMEXCPT |
+		  (cpu_has(CPU_XSAVE) ? CR4_OSXSAVE : 0));
 	if (xcr0)
 		write_xcr0(xcr0);
 	__asm__ volatile("fninit");

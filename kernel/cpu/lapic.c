@@ -28,21 +28,21 @@ enum {
 	LAPIC_TIMER_DIVIDE = 0x3e0,
 };
 
-#define SVR_ENABLE	    BIT(8)
-#define LVT_MASKED	    BIT(16)
-#define LVT_NMI		    (4 << 8)
-#define ICR_FIXED	    (0 << 8)
-#define ICR_NMI		    (4 << 8)
-#define ICR_INIT	    (5 << 8)
-#define ICR_STARTUP	    (6 << 8)
-#define ICR_PENDING	    BIT(12)
-#define ICR_ASSERT	    BIT(14)
-#define ICR_ALL_BUT_SELF    (3 << 18)
-#define TIMER_DIVIDE_BY_1   0xb
-#define MSR_APIC_BASE	    0x1b
-#define APIC_BASE_X2APIC    BIT(10)
-#define APIC_BASE_ENABLE    BIT(11)
-#define CALIBRATE_NS	    1000000
+#define SVR_ENABLE	  BIT(8)
+#define LVT_MASKED	  BIT(16)
+#define LVT_NMI		  (4 << 8)
+#define ICR_FIXED	  (0 << 8)
+#define ICR_NMI		  (4 << 8)
+#define ICR_INIT	  (5 << 8)
+#define ICR_STARTUP	  (6 << 8)
+#define ICR_PENDING	  BIT(12)
+#define ICR_ASSERT	  BIT(14)
+#define ICR_ALL_BUT_SELF  (3 << 18)
+#define TIMER_DIVIDE_BY_1 0xb
+#define MSR_APIC_BASE	  0x1b
+#define APIC_BASE_X2APIC  BIT(10)
+#define APIC_BASE_ENABLE  BIT(11)
+#define CALIBRATE_NS	  1000000
 
 static volatile void *registers;
 static u64 timer_mult; /* timer ticks a nanosecond, times 2^32 */
@@ -70,7 +70,8 @@ void lapic_eoi(void)
 void lapic_enable(void)
 {
 	if (rdmsr(MSR_APIC_BASE) & APIC_BASE_X2APIC)
-		panic("the firmware left the local APIC in x2APIC mode, which Pollux does not drive");
+		panic("the firmware left the local APIC in x2APIC mode, which Pollux does not "
+		      "drive");
 	wrmsr(MSR_APIC_BASE, rdmsr(MSR_APIC_BASE) | APIC_BASE_ENABLE);
 	lapic_write(LAPIC_TPR, 0);
 	lapic_write(LAPIC_LVT_LINT0, LVT_MASKED); /* the 8259, which is masked too */

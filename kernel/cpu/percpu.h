@@ -17,12 +17,12 @@
 #define DECLARE_PER_CPU(type, name) extern __typeof__(type) name
 
 #ifdef HOST_TEST /* one CPU, and the master copy is its copy */
-#define this_cpu(name)	     (name)
-#define per_cpu(name, cpu)   (*((void)(cpu), &(name)))
-#define this_cpu_ptr(name)   (&(name))
+#define this_cpu(name)	   (name)
+#define per_cpu(name, cpu) (*((void)(cpu), &(name)))
+#define this_cpu_ptr(name) (&(name))
 #else
 /* An lvalue: this_cpu(x) = 1, this_cpu(x)++ are single GS-relative instructions. */
-#define this_cpu(name) (*(__seg_gs __typeof__(name) *)(uintptr_t)&(name))
+#define this_cpu(name)	   (*(__seg_gs __typeof__(name) *)(uintptr_t) & (name))
 /* Any CPU's copy. */
 #define per_cpu(name, cpu) (*(__typeof__(name) *)((char *)&(name) + percpu_offset[cpu]))
 /* This CPU's copy, by an ordinary pointer. */

@@ -1,8 +1,9 @@
 /* What the entry code and C agree on. The TASK_ offsets are checked in kernel/user_mode.c. */
 #pragma once
 
-#define VECTOR_SYSCALL 0x100 /* in frame->vector: the frame came by `syscall` and is as it was pushed */
-#define VECTOR_INT80   0x80
+#define VECTOR_SYSCALL \
+	0x100 /* in frame->vector: the frame came by `syscall` and is as it was pushed */
+#define VECTOR_INT80 0x80
 
 #define NR_SYSCALLS	 463
 #define NR_SYSCALLS_I386 463

@@ -46,8 +46,10 @@ static void panic_page_fault(struct trap_frame *frame)
 	u64 error = frame->error;
 
 	panic_frame(frame, "page fault: %s of 0x%llx, which is %s%s",
-		    error & 16 ? "execution" : error & 2 ? "write" : "read", read_cr2(),
-		    error & 1 ? "protected" : "not mapped",
+		    error & 16	? "execution"
+		    : error & 2 ? "write"
+				: "read",
+		    read_cr2(), error & 1 ? "protected" : "not mapped",
 		    read_cr2() < 4096 ? " (a null pointer)" : "");
 }
 

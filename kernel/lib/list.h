@@ -11,8 +11,11 @@ struct list_head {
 	struct list_head *next, *prev;
 };
 
-#define LIST_HEAD_INIT(name) { &(name), &(name) }
-#define LIST_HEAD(name)	     struct list_head name = LIST_HEAD_INIT(name)
+#define LIST_HEAD_INIT(name)     \
+	{                        \
+		&(name), &(name) \
+	}
+#define LIST_HEAD(name) struct list_head name = LIST_HEAD_INIT(name)
 
 static inline void INIT_LIST_HEAD(struct list_head *list)
 {
@@ -112,7 +115,7 @@ static inline void list_splice_tail_init(struct list_head *list, struct list_hea
 	INIT_LIST_HEAD(list);
 }
 
-#define list_entry(ptr, type, member)	    container_of(ptr, type, member)
+#define list_entry(ptr, type, member)	     container_of(ptr, type, member)
 #define list_first_entry(head, type, member) list_entry((head)->next, type, member)
 #define list_last_entry(head, type, member)  list_entry((head)->prev, type, member)
 #define list_first_entry_or_null(head, type, member) \
@@ -121,12 +124,12 @@ static inline void list_splice_tail_init(struct list_head *list, struct list_hea
 
 #define list_for_each(pos, head) for (pos = (head)->next; pos != (head); pos = pos->next)
 
-#define list_for_each_entry(pos, head, member)                               \
-	for (pos = list_first_entry(head, __typeof__(*pos), member);         \
-	     &pos->member != (head); pos = list_next_entry(pos, member))
+#define list_for_each_entry(pos, head, member)                                               \
+	for (pos = list_first_entry(head, __typeof__(*pos), member); &pos->member != (head); \
+	     pos = list_next_entry(pos, member))
 
 /* The body may take `pos` off the list. */
-#define list_for_each_entry_safe(pos, tmp, head, member)                     \
-	for (pos = list_first_entry(head, __typeof__(*pos), member),         \
-	    tmp = list_next_entry(pos, member);                              \
+#define list_for_each_entry_safe(pos, tmp, head, member)             \
+	for (pos = list_first_entry(head, __typeof__(*pos), member), \
+	    tmp = list_next_entry(pos, member);                      \
 	     &pos->member != (head); pos = tmp, tmp = list_next_entry(tmp, member))

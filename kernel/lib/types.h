@@ -23,13 +23,13 @@ typedef long ssize_t;
 #include <sys/types.h>
 #endif
 
-#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
-#define BIT(n)		(1ULL << (n))
-#define KiB		1024ULL
-#define MiB		(1024 * KiB)
-#define GiB		(1024 * MiB)
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#define BIT(n)	      (1ULL << (n))
+#define KiB	      1024ULL
+#define MiB	      (1024 * KiB)
+#define GiB	      (1024 * MiB)
 
-#define container_of(ptr, type, member) ((type *)((char *)(ptr) - offsetof(type, member)))
+#define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
 #define min(a, b)                     \
 	({                            \
@@ -59,15 +59,15 @@ typedef long ssize_t;
 #define WRITE_ONCE(x, v) (*(volatile __typeof__(x) *)&(x) = (v))
 #define barrier()	 __asm__ volatile("" ::: "memory")
 
-#define __packed	__attribute__((packed))
-#define __aligned(n)	__attribute__((aligned(n)))
-#define __section(s)	__attribute__((section(s)))
-#define __noreturn	__attribute__((noreturn))
-#define __used		__attribute__((used))
-#define __maybe_unused	__attribute__((unused))
-#define __must_check	__attribute__((warn_unused_result))
-#define __printf(f, a)	__attribute__((format(printf, f, a)))
-#define noinline	__attribute__((noinline))
+#define __packed       __attribute__((packed))
+#define __aligned(n)   __attribute__((aligned(n)))
+#define __section(s)   __attribute__((section(s)))
+#define __noreturn     __attribute__((noreturn))
+#define __used	       __attribute__((used))
+#define __maybe_unused __attribute__((unused))
+#define __must_check   __attribute__((warn_unused_result))
+#define __printf(f, a) __attribute__((format(printf, f, a)))
+#define noinline       __attribute__((noinline))
 #ifndef __always_inline /* glibc has it too */
 #define __always_inline inline __attribute__((always_inline))
 #endif

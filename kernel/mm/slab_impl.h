@@ -30,8 +30,8 @@ struct kmem_cache {
 
 	spinlock_t lock;
 	/* under lock */
-	struct list_head
-		partial; /* slabs with a free object, the empty ones last; full ones: nowhere */
+	/* slabs with a free object, the empty ones last; full ones: nowhere */
+	struct list_head partial;
 	u32 nr_empty;
 	u64 nr_slabs;
 	u64 nr_taken; /* objects out of the slabs: with callers or in magazines */

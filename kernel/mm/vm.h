@@ -81,8 +81,8 @@ struct mm {
 
 	struct list_head all; /* under mm_list_lock */
 	pte_t *pml4;
-	struct list_head
-		unused_tables; /* page tables of a dead space, until no CPU has it loaded */
+	/* page tables of a dead space, until no CPU has it loaded */
+	struct list_head unused_tables;
 	u64 cpus;     /* atomic bit mask: CPUs whose CR3 holds this; they want to hear of changes */
 	u32 users;    /* atomic: tasks that live in it; the last one's exit empties it */
 	u32 refcount; /* atomic: all users together, each CPU of `cpus`, each reader */

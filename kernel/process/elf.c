@@ -33,8 +33,7 @@ static int read_exactly(struct file *file, void *to, size_t size, u64 offset)
 	return (size_t)got == size ? 0 : -ENOEXEC;
 }
 
-static int read_interpreter(struct elf_image *image, struct file *file,
-			    const struct elf_phdr *phdr)
+static int read_interpreter(struct elf_image *image, struct file *file, const struct elf_phdr *phdr)
 {
 	int error;
 
@@ -175,7 +174,8 @@ static int map_segment(struct file *file, struct mm *mm, const struct elf_phdr *
 	if (!error && phdr->filesz && phdr->memsz > phdr->filesz && phdr->flags & PF_W)
 		error = clear_rest_of_page(mm, file_end);
 	if (!error)
-		error = map_fixed(mm, file_page_end, end - file_page_end, protection(phdr), NULL, 0);
+		error = map_fixed(mm, file_page_end, end - file_page_end, protection(phdr), NULL,
+				  0);
 	return error;
 }
 

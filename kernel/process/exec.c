@@ -15,10 +15,10 @@
 #include <kernel/mm/vm.h>
 #include <kernel/panic.h>
 #include <kernel/pid.h>
+#include <kernel/process/elf.h>
 #include <kernel/process/exec.h>
 #include <kernel/process/exec_args.h>
 #include <kernel/process/exit.h>
-#include <kernel/process/elf.h>
 #include <kernel/process/itimer.h>
 #include <kernel/random.h>
 #include <kernel/syscall.h>
@@ -27,17 +27,18 @@
 #define SCRIPT_LINE  256
 #define SCRIPT_DEPTH 5
 
-#define PIE_BASE       0x555555554000ULL /* where Linux puts position-independent programs, less the dice */
-#define PIE_RANDOM     (1ULL << 28)	 /* pages' worth of dice: as Linux, 28 bits */
-#define STACK_RANDOM   (1ULL << 22)
-#define BRK_RANDOM     (1ULL << 13)
-#define INTERPRETER_ROOM (64 * MiB)	 /* the dynamic linker, below where mmap() begins */
-#define STACK_INITIAL  (132 * KiB)
-#define STACK_GAP      (256 * MiB) /* what mmap() leaves free below the stack's top, at least */
+#define PIE_BASE \
+	0x555555554000ULL /* where Linux puts position-independent programs, less the dice */
+#define PIE_RANDOM	 (1ULL << 28) /* pages' worth of dice: as Linux, 28 bits */
+#define STACK_RANDOM	 (1ULL << 22)
+#define BRK_RANDOM	 (1ULL << 13)
+#define INTERPRETER_ROOM (64 * MiB) /* the dynamic linker, below where mmap() begins */
+#define STACK_INITIAL	 (132 * KiB)
+#define STACK_GAP	 (256 * MiB) /* what mmap() leaves free below the stack's top, at least */
 
 struct exec {
 	const char *path; /* as the caller named it: AT_EXECFN */
-	char *script;	  /* kmalloc'd: the interpreter that is a script itself, or NULL: `path` is */
+	char *script; /* kmalloc'd: the interpreter that is a script itself, or NULL: `path` is */
 	bool unreachable; /* by `path`, once descriptors that exec closes are closed */
 	struct file *file;
 	struct exec_args args;
@@ -230,18 +231,18 @@ static int build_mm(struct exec *exec)
 	if (!error)
 		error = map_program(exec);
 	if (!error)
-		error = exec_args_to_stack(&exec->args, exec->mm,
-					   &(struct exec_facts){
-						   .path = exec->path,
-						   .entry = exec->image.header.entry +
-							    exec->image.bias,
-						   .phdr = exec->image.phdr_address,
-						   .phnum = exec->image.header.phnum,
-						   .interpreter_base = exec->interpreter.bias,
-						   .euid = exec->euid,
-						   .egid = exec->egid,
-					   },
-					   &exec->stack_pointer);
+		error = exec_args_to_stack(
+			&exec->args, exec->mm,
+			&(struct exec_facts){
+				.path = exec->path,
+				.entry = exec->image.header.entry + exec->image.bias,
+				.phdr = exec->image.phdr_address,
+				.phnum = exec->image.header.phnum,
+				.interpreter_base = exec->interpreter.bias,
+				.euid = exec->euid,
+				.egid = exec->egid,
+			},
+			&exec->stack_pointer);
 	return error;
 }
 
@@ -287,8 +288,7 @@ static void take_mm(struct mm *mm)
 
 static void take_registers(const struct exec *exec)
 {
-	const struct elf_image *start =
-		exec->interpreter_file ? &exec->interpreter : &exec->image;
+	const struct elf_image *start = exec->interpreter_file ? &exec->interpreter : &exec->image;
 	struct trap_frame *frame = task_user_frame(current);
 
 	memset(frame, 0, sizeof(*frame));
@@ -382,7 +382,8 @@ int exec_init(const char *path, const struct init_command *command)
 }
 
 /* What a file opened by descriptor is called, for its interpreter and for itself. */
-static void name_by_descriptor(struct exec *exec, int dirfd, const char *path, char *name, size_t size)
+static void name_by_descriptor(struct exec *exec, int dirfd, const char *path, char *name,
+			       size_t size)
 {
 	if (dirfd == AT_FDCWD || path[0] == '/') {
 		exec->path = path;

@@ -26,9 +26,26 @@
 #define FIRST_SIZE (4 * KiB)
 
 enum {
-	AT_NULL = 0, AT_PHDR = 3, AT_PHENT, AT_PHNUM, AT_PAGESZ, AT_BASE, AT_FLAGS, AT_ENTRY,
-	AT_UID = 11, AT_EUID, AT_GID, AT_EGID, AT_PLATFORM, AT_HWCAP, AT_CLKTCK, AT_SECURE = 23,
-	AT_RANDOM = 25, AT_HWCAP2, AT_EXECFN = 31, AT_MINSIGSTKSZ = 51,
+	AT_NULL = 0,
+	AT_PHDR = 3,
+	AT_PHENT,
+	AT_PHNUM,
+	AT_PAGESZ,
+	AT_BASE,
+	AT_FLAGS,
+	AT_ENTRY,
+	AT_UID = 11,
+	AT_EUID,
+	AT_GID,
+	AT_EGID,
+	AT_PLATFORM,
+	AT_HWCAP,
+	AT_CLKTCK,
+	AT_SECURE = 23,
+	AT_RANDOM = 25,
+	AT_HWCAP2,
+	AT_EXECFN = 31,
+	AT_MINSIGSTKSZ = 51,
 };
 #define AUXV_ENTRIES   20
 #define PHDR_SIZE      56
@@ -102,7 +119,8 @@ static int add_user_string(struct exec_args *args, const char __user *string)
 }
 
 /* A null pointer instead of an array is an empty one. */
-static int add_user_array(struct exec_args *args, const char __user *const __user *array, u32 *count)
+static int add_user_array(struct exec_args *args, const char __user *const __user *array,
+			  u32 *count)
 {
 	for (;;) {
 		const char __user *string;
@@ -223,7 +241,8 @@ static u32 cpuid_features(void)
 	return regs[3];
 }
 
-static void make_auxv(u64 auxv[][2], const struct exec_facts *facts, u64 random, u64 platform, u64 path)
+static void make_auxv(u64 auxv[][2], const struct exec_facts *facts, u64 random, u64 platform,
+		      u64 path)
 {
 	const struct cred *cred = &current->cred;
 	const u64 entries[][2] = {

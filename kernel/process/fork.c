@@ -493,7 +493,8 @@ long sys_unshare(u64 flags)
 {
 	if (flags & CLONE_NAMESPACES)
 		return current->cred.euid ? -EPERM : -EINVAL;
-	if (flags & ~(CLONE_FILES | CLONE_FS | CLONE_SYSVSEM | CLONE_THREAD | CLONE_SIGHAND | CLONE_VM))
+	if (flags &
+	    ~(CLONE_FILES | CLONE_FS | CLONE_SYSVSEM | CLONE_THREAD | CLONE_SIGHAND | CLONE_VM))
 		return -EINVAL;
 	/* These three could only be refused, unless nobody shares them. */
 	if (flags & (CLONE_THREAD | CLONE_SIGHAND | CLONE_VM) && current_process->nr_threads > 1)

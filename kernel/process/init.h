@@ -4,7 +4,7 @@
 #include <kernel/lib/types.h>
 
 struct init_command {
-	const char *path; /* init= (rdinit=), or NULL: the usual places */
+	const char *path;	 /* init= (rdinit=), or NULL: the usual places */
 	const char *const *argv; /* further arguments, ends with NULL */
 	const char *const *envp;
 };

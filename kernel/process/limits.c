@@ -124,7 +124,6 @@ long sys_getrusage(int who, struct rusage __user *user)
 	return copy_to_user(user, &usage, sizeof(usage)) ? -EFAULT : 0;
 }
 
-
 long sys_times(struct tms __user *user)
 {
 	u64 utime, stime;

@@ -41,12 +41,14 @@ static void update(void)
 
 	if (elapsed < PERIOD_NS)
 		return;
-	load = (((busy - runtime_at_update) << LOAD_SHIFT) / elapsed) + ((u64)waiting << LOAD_SHIFT);
+	load = (((busy - runtime_at_update) << LOAD_SHIFT) / elapsed) +
+	       ((u64)waiting << LOAD_SHIFT);
 	steps = min(elapsed / PERIOD_NS, (u64)MAX_STEPS);
 	for (int i = 0; i < 3; i++)
 		for (u64 step = 0; step < steps; step++)
-			averages[i] = (averages[i] * decay[i] +
-				       load * ((1 << LOAD_SHIFT) - decay[i])) >> LOAD_SHIFT;
+			averages[i] =
+				(averages[i] * decay[i] + load * ((1 << LOAD_SHIFT) - decay[i])) >>
+				LOAD_SHIFT;
 	updated_at = now;
 	runtime_at_update = busy;
 }

@@ -20,13 +20,11 @@ struct utsname {
 
 DEFINE_MUTEX(uts_lock);
 /* Programs look at the release to learn which Linux calls they may use. */
-static struct utsname uts = { /* under uts_lock */
-	.sysname = "Linux",
-	.nodename = "pollux",
-	.release = "6.1.0-pollux",
-	.version = "Pollux " POLLUX_VERSION,
-	.machine = "x86_64",
-	.domainname = "(none)",
+static struct utsname uts = {
+	/* under uts_lock */
+	.sysname = "Linux",	   .nodename = "pollux",
+	.release = "6.1.0-pollux", .version = "Pollux " POLLUX_VERSION,
+	.machine = "x86_64",	   .domainname = "(none)",
 };
 
 long sys_uname(struct utsname __user *user)
@@ -143,10 +141,22 @@ long sys_getrandom(void __user *buffer, size_t size, u32 flags)
 /* ---- prctl ------------------------------------------------------------------------------------------------------ */
 
 enum {
-	PR_SET_PDEATHSIG = 1, PR_GET_PDEATHSIG, PR_GET_DUMPABLE, PR_SET_DUMPABLE,
-	PR_GET_KEEPCAPS = 7, PR_SET_KEEPCAPS, PR_SET_NAME = 15, PR_GET_NAME,
-	PR_GET_SECCOMP = 21, PR_CAPBSET_READ = 23, PR_SET_TIMERSLACK = 29, PR_GET_TIMERSLACK,
-	PR_SET_CHILD_SUBREAPER = 36, PR_GET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS, PR_GET_NO_NEW_PRIVS,
+	PR_SET_PDEATHSIG = 1,
+	PR_GET_PDEATHSIG,
+	PR_GET_DUMPABLE,
+	PR_SET_DUMPABLE,
+	PR_GET_KEEPCAPS = 7,
+	PR_SET_KEEPCAPS,
+	PR_SET_NAME = 15,
+	PR_GET_NAME,
+	PR_GET_SECCOMP = 21,
+	PR_CAPBSET_READ = 23,
+	PR_SET_TIMERSLACK = 29,
+	PR_GET_TIMERSLACK,
+	PR_SET_CHILD_SUBREAPER = 36,
+	PR_GET_CHILD_SUBREAPER,
+	PR_SET_NO_NEW_PRIVS,
+	PR_GET_NO_NEW_PRIVS,
 	PR_GET_THP_DISABLE = 42,
 };
 #define DEFAULT_TIMER_SLACK 50000
@@ -257,12 +267,12 @@ long sys_personality(u32 persona)
 
 /* ---- reboot -------------------------------------------------------------------------------------------------------- */
 
-#define REBOOT_MAGIC1	  0xfee1dead
-#define REBOOT_RESTART	  0x01234567
-#define REBOOT_HALT	  0xcdef0123
-#define REBOOT_POWER_OFF  0x4321fedc
-#define REBOOT_CAD_ON	  0x89abcdef
-#define REBOOT_CAD_OFF	  0x00000000
+#define REBOOT_MAGIC1	 0xfee1dead
+#define REBOOT_RESTART	 0x01234567
+#define REBOOT_HALT	 0xcdef0123
+#define REBOOT_POWER_OFF 0x4321fedc
+#define REBOOT_CAD_ON	 0x89abcdef
+#define REBOOT_CAD_OFF	 0x00000000
 
 static bool reboot_magic_ok(u32 magic1, u32 magic2)
 {
@@ -301,11 +311,19 @@ long sys_reboot(u32 magic1, u32 magic2, u32 command, void __user *arg)
 /* ---- syslog: dmesg ----------------------------------------------------------------------------------------------------- */
 
 enum {
-	SYSLOG_CLOSE, SYSLOG_OPEN, SYSLOG_READ, SYSLOG_READ_ALL, SYSLOG_READ_CLEAR, SYSLOG_CLEAR,
-	SYSLOG_CONSOLE_OFF, SYSLOG_CONSOLE_ON, SYSLOG_CONSOLE_LEVEL, SYSLOG_SIZE_UNREAD,
+	SYSLOG_CLOSE,
+	SYSLOG_OPEN,
+	SYSLOG_READ,
+	SYSLOG_READ_ALL,
+	SYSLOG_READ_CLEAR,
+	SYSLOG_CLEAR,
+	SYSLOG_CONSOLE_OFF,
+	SYSLOG_CONSOLE_ON,
+	SYSLOG_CONSOLE_LEVEL,
+	SYSLOG_SIZE_UNREAD,
 	SYSLOG_SIZE_BUFFER
 };
-#define LOG_SIZE      (64 * KiB)
+#define LOG_SIZE (64 * KiB)
 
 /* The last `size` bytes of the log, whole lines only. */
 static long read_log(char __user *buffer, size_t size)

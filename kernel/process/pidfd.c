@@ -35,8 +35,8 @@ static const struct file_ops pidfd_ops = {
 
 int pidfd_create(struct process *process, u32 flags)
 {
-	struct file *file = file_create_anon(&pidfd_ops, process, O_RDWR | flags,
-					     "anon_inode:[pidfd]");
+	struct file *file =
+		file_create_anon(&pidfd_ops, process, O_RDWR | flags, "anon_inode:[pidfd]");
 
 	if (!file)
 		return -ENOMEM;

@@ -259,12 +259,12 @@ long sys_sched_rr_get_interval(int pid, s64 __user *user)
 
 /* ---- membarrier --------------------------------------------------------------------------------------------- */
 
-#define MEMBARRIER_QUERY	      0
-#define MEMBARRIER_GLOBAL	      BIT(0)
-#define MEMBARRIER_GLOBAL_EXPEDITED   BIT(1)
-#define MEMBARRIER_REGISTER_GLOBAL    BIT(2)
-#define MEMBARRIER_PRIVATE_EXPEDITED  BIT(3)
-#define MEMBARRIER_REGISTER_PRIVATE   BIT(4)
+#define MEMBARRIER_QUERY	     0
+#define MEMBARRIER_GLOBAL	     BIT(0)
+#define MEMBARRIER_GLOBAL_EXPEDITED  BIT(1)
+#define MEMBARRIER_REGISTER_GLOBAL   BIT(2)
+#define MEMBARRIER_PRIVATE_EXPEDITED BIT(3)
+#define MEMBARRIER_REGISTER_PRIVATE  BIT(4)
 
 static void barrier_here(void *arg)
 {

@@ -12,7 +12,19 @@
 #include <tests/sys/test.h>
 
 /* Descriptors with fixed numbers, so that the table can name them. */
-enum { FILE_FD = 30, DIR_FD, PATH_FD, READER, WRITER, EVENT, TIMER, SIGNAL, PIDFD, NULL_FD, OUT_FD };
+enum {
+	FILE_FD = 30,
+	DIR_FD,
+	PATH_FD,
+	READER,
+	WRITER,
+	EVENT,
+	TIMER,
+	SIGNAL,
+	PIDFD,
+	NULL_FD,
+	OUT_FD
+};
 
 static char buffer[4096] __attribute__((aligned(4096))) = "0123456789";
 static char name[] = "file", dir_name[] = "dir", new_name[] = "new", program[] = "/tests/show_args";
@@ -75,7 +87,10 @@ static const struct call {
 	{ "poll", SYS_poll, "p--", { P(&pfd), 1, 0 } },
 	{ "ppoll", SYS_ppoll, "p-pp-", { P(&pfd), 1, P(zero_time), P(&no_signals), 8 } },
 	{ "select", SYS_select, "-pppp", { 3, P(bits), P(bits), P(bits), P(zero_val) } },
-	{ "pselect6", SYS_pselect6, "-ppppp", { 3, P(bits), P(bits), P(bits), P(zero_time), P(&mask_argument) } },
+	{ "pselect6",
+	  SYS_pselect6,
+	  "-ppppp",
+	  { 3, P(bits), P(bits), P(bits), P(zero_time), P(&mask_argument) } },
 	{ "lseek", SYS_lseek, "f--", { FILE_FD, 0, SEEK_CUR } },
 	{ "ioctl", SYS_ioctl, "f-p", { FILE_FD, 0x541b /* FIONREAD */, P(buffer) } },
 	{ "ioctl FIONBIO", SYS_ioctl, "f-p", { FILE_FD, 0x5421, P(&offset) } },
@@ -99,7 +114,10 @@ static const struct call {
 	{ "ftruncate", SYS_ftruncate, "f-", { FILE_FD, 5 } },
 	{ "truncate", SYS_truncate, "p-", { P(name), 5 } },
 	{ "sendfile", SYS_sendfile, "ffp-", { OUT_FD, FILE_FD, P(&offset), 4 } },
-	{ "copy_file_range", SYS_copy_file_range, "fpfp--", { FILE_FD, P(&offset), OUT_FD, P(&offset), 4, 0 } },
+	{ "copy_file_range",
+	  SYS_copy_file_range,
+	  "fpfp--",
+	  { FILE_FD, P(&offset), OUT_FD, P(&offset), 4, 0 } },
 	{ "getdents64", SYS_getdents64, "fp-", { DIR_FD, P(buffer), 4096 } },
 	{ "getdents", SYS_getdents, "fp-", { DIR_FD, P(buffer), 4096 } },
 	{ "getcwd", SYS_getcwd, "p-", { P(buffer), 4096 } },
@@ -132,23 +150,43 @@ static const struct call {
 	{ "utimes", SYS_utimes, "pp", { P(name), P(zero_val) } },
 	{ "futimesat", SYS_futimesat, "fpp", { DIR_FD, P(name), P(zero_val) } },
 	{ "utimensat", SYS_utimensat, "fpp-", { DIR_FD, P(name), P(zero_time), 0 } },
-	{ "mmap", SYS_mmap, "----f-", { 0, 4096, PROT_READ, MAP_PRIVATE, FILE_FD, 0 } },
+	{ "mmap",
+	  SYS_mmap,
+	  "----f-",
+	  { 0, 4096, PROT_READ, MAP_PRIVATE, FILE_FD, 0 },
+	  .any = true },
 	{ "mincore", SYS_mincore, "--p", { P(buffer), 4096, P(buffer) } },
 	{ "memfd_create", SYS_memfd_create, "p-", { P(name), 0 } },
 	{ "mount", SYS_mount, "ppp--", { P("none"), P(dir_name), P("tmpfs"), 0, P("mode=700") } },
 	{ "umount2", SYS_umount2, "p-", { P(dir_name), 0 } },
 	{ "chroot", SYS_chroot, "p", { P(dir_name) } },
 	{ "execve", SYS_execve, "ppp", { P(program), P(no_strings), P(no_strings) } },
-	{ "execveat", SYS_execveat, "fppp-", { DIR_FD, P(program), P(no_strings), P(no_strings), 0 } },
+	{ "execveat",
+	  SYS_execveat,
+	  "fppp-",
+	  { DIR_FD, P(program), P(no_strings), P(no_strings), 0 } },
 	{ "wait4", SYS_wait4, "-p-p", { -1, P(buffer), 0, P(buffer) } },
 	{ "waitid", SYS_waitid, "--p-p", { P_ALL, 0, P(buffer), WEXITED, P(buffer) } },
 	{ "waitid P_PIDFD", SYS_waitid, "-fp--", { 3, PIDFD, P(buffer), WEXITED | WNOHANG, 0 } },
-	{ "clone3", SYS_clone3, "p-", { P(&clone_arguments), sizeof(clone_arguments) } },
+	{ "clone3",
+	  SYS_clone3,
+	  "p-",
+	  { P(&clone_arguments), sizeof(clone_arguments) },
+	  .any = true },
 	{ "pidfd_send_signal", SYS_pidfd_send_signal, "f-p-", { PIDFD, 0, 0, 0 } },
-	{ "rt_sigaction", SYS_rt_sigaction, "-pp-", { SIGUSR1, P(buffer + 100), P(buffer + 200), 8 } },
-	{ "rt_sigprocmask", SYS_rt_sigprocmask, "-pp-", { SIG_BLOCK, P(&no_signals), P(buffer), 8 } },
+	{ "rt_sigaction",
+	  SYS_rt_sigaction,
+	  "-pp-",
+	  { SIGUSR1, P(buffer + 100), P(buffer + 200), 8 } },
+	{ "rt_sigprocmask",
+	  SYS_rt_sigprocmask,
+	  "-pp-",
+	  { SIG_BLOCK, P(&no_signals), P(buffer), 8 } },
 	{ "rt_sigpending", SYS_rt_sigpending, "p-", { P(buffer), 8 } },
-	{ "rt_sigtimedwait", SYS_rt_sigtimedwait, "ppp-", { P(&no_signals), P(buffer), P(zero_time), 8 } },
+	{ "rt_sigtimedwait",
+	  SYS_rt_sigtimedwait,
+	  "ppp-",
+	  { P(&no_signals), P(buffer), P(zero_time), 8 } },
 	{ "rt_sigqueueinfo", SYS_rt_sigqueueinfo, "--p", { 0, SIGUSR1, P(&info) } },
 	{ "sigaltstack", SYS_sigaltstack, "pp", { P(&stack), P(buffer) } },
 	{ "signalfd4", SYS_signalfd4, "fp--", { -1, P(&no_signals), 8, 0 } },
@@ -156,7 +194,10 @@ static const struct call {
 	{ "timerfd_gettime", SYS_timerfd_gettime, "fp", { TIMER, P(buffer) } },
 	{ "timer_create", SYS_timer_create, "-pp", { CLOCK_MONOTONIC, P(&event), P(buffer) } },
 	{ "nanosleep", SYS_nanosleep, "pp", { P(zero_time), P(buffer) } },
-	{ "clock_nanosleep", SYS_clock_nanosleep, "--pp", { CLOCK_MONOTONIC, 0, P(zero_time), P(buffer) } },
+	{ "clock_nanosleep",
+	  SYS_clock_nanosleep,
+	  "--pp",
+	  { CLOCK_MONOTONIC, 0, P(zero_time), P(buffer) } },
 	{ "clock_gettime", SYS_clock_gettime, "-p", { CLOCK_MONOTONIC, P(buffer) } },
 	{ "clock_getres", SYS_clock_getres, "-p", { CLOCK_MONOTONIC, P(buffer) } },
 	{ "gettimeofday", SYS_gettimeofday, "pp", { P(buffer), P(buffer) } },
@@ -176,7 +217,7 @@ static const struct call {
 	{ "sched_setscheduler", SYS_sched_setscheduler, "--p", { 0, 0, P(&param) } },
 	{ "sched_rr_get_interval", SYS_sched_rr_get_interval, "-p", { 0, P(buffer) } },
 	{ "sched_setaffinity", SYS_sched_setaffinity, "--p", { 0, 8, P(bits) } },
-	{ "sched_getaffinity", SYS_sched_getaffinity, "--p", { 0, 128, P(buffer) } },
+	{ "sched_getaffinity", SYS_sched_getaffinity, "--p", { 0, 128, P(buffer) }, .any = true },
 	{ "getcpu", SYS_getcpu, "pp", { P(buffer), P(buffer) } },
 	{ "prctl PR_SET_NAME", SYS_prctl, "-p", { 15, P(name) } },
 	{ "prctl PR_GET_NAME", SYS_prctl, "-p", { 16, P(buffer) } },
@@ -236,8 +277,8 @@ static const struct {
 	const char *name;
 	long value;
 } descriptors[] = {
-	{ "-1", -1 },	    { "closed", 99 },	  { "big", 1 << 20 },	 { "max", INT_MAX },
-	{ "min", INT_MIN }, { "cwd", AT_FDCWD },  { "dir", DIR_FD },	 { "path", PATH_FD },
+	{ "-1", -1 },	      { "closed", 99 },	    { "big", 1 << 20 },	 { "max", INT_MAX },
+	{ "min", INT_MIN },   { "cwd", AT_FDCWD },  { "dir", DIR_FD },	 { "path", PATH_FD },
 	{ "reader", READER }, { "writer", WRITER }, { "event", EVENT },	 { "timer", TIMER },
 	{ "signal", SIGNAL }, { "null", NULL_FD },  { "file", FILE_FD },
 };
@@ -288,7 +329,8 @@ static const char *try(const struct call *call, int arg, long value)
 	if (pid == 0) {
 		signal(SIGUSR1, SIG_IGN);
 		alarm(2);
-		*result = syscall(call->number, args[0], args[1], args[2], args[3], args[4], args[5]);
+		*result =
+			syscall(call->number, args[0], args[1], args[2], args[3], args[4], args[5]);
 		if (*result == -1)
 			*result = -errno;
 		_exit(0);
@@ -325,7 +367,8 @@ static void try_argument(const struct call *call, int arg)
 
 		make_files();
 		length += snprintf(line + length, sizeof(line) - length, " %s=%s",
-				   is_pointer ? pointers[i].name : descriptors[i].name, try(call, arg, value));
+				   is_pointer ? pointers[i].name : descriptors[i].name,
+				   try(call, arg, value));
 	}
 	say("%s", line);
 }

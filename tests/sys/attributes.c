@@ -1,8 +1,8 @@
 /* What a file says of itself: stat, statx, modes, owners, times. */
+#include <linux/stat.h>
 #include <sys/statfs.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
-#include <linux/stat.h>
 #include <tests/sys/test.h>
 #include <utime.h>
 
@@ -149,7 +149,8 @@ TEST(write_clears_setuid)
 	MUST(chown("a", 1000, 1000));
 	MUST(chmod("a", 06777));
 	MUST(chmod(".", 0777));
-	IN_CHILD("writer") {
+	IN_CHILD("writer")
+	{
 		become_nobody();
 		fd = MUST(open("a", O_WRONLY));
 		MUST(write(fd, "x", 1));
@@ -159,7 +160,8 @@ TEST(write_clears_setuid)
 	fd = MUST(open("a", O_WRONLY));
 	MUST(write(fd, "x", 1));
 	say_stat("a");
-	IN_CHILD("truncater") {
+	IN_CHILD("truncater")
+	{
 		become_nobody();
 		MUST(truncate("a", 0));
 	}
@@ -178,7 +180,8 @@ TEST(umask)
 	say_stat("a");
 	say_stat("fifo");
 	say_stat("s");
-	IN_CHILD("child") {
+	IN_CHILD("child")
+	{
 		SHOW(umask(0));
 	}
 	SHOW(umask(0));
@@ -189,8 +192,8 @@ static void say_times(const char *name)
 	struct stat st;
 
 	MUST(lstat(name, &st));
-	say("%s: atime %ld.%09ld mtime %ld.%09ld", name, (long)st.st_atim.tv_sec, st.st_atim.tv_nsec,
-	    (long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
+	say("%s: atime %ld.%09ld mtime %ld.%09ld", name, (long)st.st_atim.tv_sec,
+	    st.st_atim.tv_nsec, (long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
 }
 
 TEST(set_times)
@@ -235,8 +238,10 @@ TEST(set_times)
 
 TEST(times_permission)
 {
-	struct timespec now[2] = { { 0, UTIME_NOW }, { 0, UTIME_NOW } }, omit[2] = { { 0, UTIME_OMIT }, { 0, UTIME_OMIT } };
-	struct timespec set[2] = { { 1, 0 }, { 1, 0 } }, half[2] = { { 0, UTIME_NOW }, { 0, UTIME_OMIT } };
+	struct timespec now[2] = { { 0, UTIME_NOW }, { 0, UTIME_NOW } },
+			omit[2] = { { 0, UTIME_OMIT }, { 0, UTIME_OMIT } };
+	struct timespec set[2] = { { 1, 0 }, { 1, 0 } },
+			half[2] = { { 0, UTIME_NOW }, { 0, UTIME_OMIT } };
 
 	put_file("writable", "");
 	put_file("readable", "");
@@ -325,9 +330,11 @@ TEST(statfs)
 	struct statfs fs;
 
 	SHOW(statfs(".", &fs));
-	say("type %lx bsize %ld namelen %ld", (long)fs.f_type, (long)fs.f_bsize, (long)fs.f_namelen);
+	say("type %lx bsize %ld namelen %ld", (long)fs.f_type, (long)fs.f_bsize,
+	    (long)fs.f_namelen);
 	SHOW(statfs("/proc", &fs));
-	say("type %lx bsize %ld namelen %ld", (long)fs.f_type, (long)fs.f_bsize, (long)fs.f_namelen);
+	say("type %lx bsize %ld namelen %ld", (long)fs.f_type, (long)fs.f_bsize,
+	    (long)fs.f_namelen);
 	SHOW(fstatfs(MUST(open(".", O_RDONLY)), &fs));
 	SHOW(fstatfs(-1, &fs));
 	SHOW(statfs("none", &fs));

@@ -5,9 +5,10 @@
 
 TEST(clocks)
 {
-	static const int clocks[] = { CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_PROCESS_CPUTIME_ID,
-				      CLOCK_THREAD_CPUTIME_ID, 4 /* RAW */, 5 /* REALTIME_COARSE */,
-				      6 /* MONOTONIC_COARSE */, 7 /* BOOTTIME */, 11 /* TAI */ };
+	static const int
+		clocks[] = { CLOCK_REALTIME,	       CLOCK_MONOTONIC,	 CLOCK_PROCESS_CPUTIME_ID,
+			     CLOCK_THREAD_CPUTIME_ID,  4 /* RAW */,	 5 /* REALTIME_COARSE */,
+			     6 /* MONOTONIC_COARSE */, 7 /* BOOTTIME */, 11 /* TAI */ };
 	struct timespec a, b;
 
 	for (size_t i = 0; i < ARRAY_SIZE(clocks); i++) {
@@ -68,9 +69,12 @@ TEST(sleeps)
 	until.tv_nsec %= 1000000000;
 	start = now_ns();
 	SHOW(syscall(SYS_clock_nanosleep, CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL));
-	say("absolute: not early %s", yes_no(now_ns() >= until.tv_sec * 1000000000LL + until.tv_nsec));
-	SHOW(syscall(SYS_clock_nanosleep, CLOCK_MONOTONIC, TIMER_ABSTIME, &(struct timespec){ 0, 0 }, NULL));
-	SHOW(syscall(SYS_clock_nanosleep, CLOCK_REALTIME, TIMER_ABSTIME, &(struct timespec){ 1, 0 }, NULL));
+	say("absolute: not early %s",
+	    yes_no(now_ns() >= until.tv_sec * 1000000000LL + until.tv_nsec));
+	SHOW(syscall(SYS_clock_nanosleep, CLOCK_MONOTONIC, TIMER_ABSTIME,
+		     &(struct timespec){ 0, 0 }, NULL));
+	SHOW(syscall(SYS_clock_nanosleep, CLOCK_REALTIME, TIMER_ABSTIME, &(struct timespec){ 1, 0 },
+		     NULL));
 	time.tv_nsec = 0;
 	SHOW(syscall(SYS_nanosleep, &time, NULL));
 }
@@ -85,7 +89,8 @@ TEST(sleep_arguments)
 	SHOW(syscall(SYS_nanosleep, NULL, NULL));
 	SHOW(syscall(SYS_clock_nanosleep, 99, 0, &bad, NULL));
 	SHOW(syscall(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, &bad, NULL));
-	SHOW(syscall(SYS_clock_nanosleep, CLOCK_THREAD_CPUTIME_ID, 0, &(struct timespec){ 0, 1 }, NULL));
+	SHOW(syscall(SYS_clock_nanosleep, CLOCK_THREAD_CPUTIME_ID, 0, &(struct timespec){ 0, 1 },
+		     NULL));
 	SHOW(syscall(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, 16, NULL));
 }
 

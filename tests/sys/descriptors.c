@@ -92,7 +92,8 @@ TEST(status_flags_are_shared_by_dup)
 
 	SHOW(fcntl(fd, F_SETFL, O_NONBLOCK));
 	say("%s", yes_no(fcntl(0, F_GETFL) & O_NONBLOCK));
-	IN_CHILD("child") {
+	IN_CHILD("child")
+	{
 		SHOW(fcntl(0, F_SETFL, 0));
 	}
 	say("%s", yes_no(fcntl(0, F_GETFL) & O_NONBLOCK));
@@ -104,7 +105,8 @@ TEST(offset_is_shared_by_fork)
 
 	put_file("a", "0123456789");
 	fd = MUST(open("a", O_RDONLY));
-	IN_CHILD("child") {
+	IN_CHILD("child")
+	{
 		MUST(read(fd, buf, 4));
 		close(fd);
 	}

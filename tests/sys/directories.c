@@ -145,7 +145,8 @@ TEST(current)
 	say("%s", buf + strlen(top));
 	SHOW(syscall(SYS_getcwd, buf, 5));
 	SHOW(syscall(SYS_getcwd, buf, 0));
-	say("length with the zero: %s", yes_no(syscall(SYS_getcwd, buf, sizeof(buf)) == (long)strlen(buf) + 1));
+	say("length with the zero: %s",
+	    yes_no(syscall(SYS_getcwd, buf, sizeof(buf)) == (long)strlen(buf) + 1));
 	SHOW(syscall(SYS_getcwd, (void *)16, 1000));
 	SHOW(chdir(top));
 	SHOW(chdir("file"));
@@ -269,7 +270,8 @@ TEST(mount_tmpfs)
 	MUST(chdir("m"));
 	SHOW(umount("../m"));
 	MUST(chdir(".."));
-	IN_CHILD("holder") {
+	IN_CHILD("holder")
+	{
 		MUST(open("m/file", O_RDONLY));
 		SHOW(umount("m"));
 	}
@@ -299,7 +301,8 @@ TEST(chroot)
 {
 	MUST(mkdir("r", 0755));
 	put_file("r/file", "text");
-	IN_CHILD("inside") {
+	IN_CHILD("inside")
+	{
 		SHOW(chroot("r"));
 		SHOW_OK(open("r/file", O_RDONLY));
 		MUST(chdir("/"));

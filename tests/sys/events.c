@@ -164,7 +164,8 @@ TEST(signalfd)
 	SHOW(read(fd, info, sizeof(info)));
 	for (int i = 0; i < 3; i++)
 		say("%d code %d own %s uid %d int %d", info[i].ssi_signo, info[i].ssi_code,
-		    yes_no(info[i].ssi_pid == (uint32_t)getpid()), info[i].ssi_uid, info[i].ssi_int);
+		    yes_no(info[i].ssi_pid == (uint32_t)getpid()), info[i].ssi_uid,
+		    info[i].ssi_int);
 	SHOW(read(fd, info, sizeof(info)));
 	SHOW(write(fd, info, sizeof(info)));
 	sigemptyset(&set);

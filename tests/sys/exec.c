@@ -44,13 +44,16 @@ TEST(arguments)
 {
 	char *const env[] = { "A=1", "B=two", "=odd", "noequals", NULL };
 
-	IN_CHILD("child") {
+	IN_CHILD("child")
+	{
 		execve("/tests/show_args", ARGS("zero", "one two", "", "three"), env);
 	}
-	IN_CHILD("no arguments") {
+	IN_CHILD("no arguments")
+	{
 		execve("/tests/show_args", (char *const[]){ NULL }, no_env);
 	}
-	IN_CHILD("NULL arrays") {
+	IN_CHILD("NULL arrays")
+	{
 		syscall(SYS_execve, "/tests/show_args", NULL, NULL);
 	}
 }
@@ -121,7 +124,8 @@ TEST(damaged)
 			_exit(200);
 		}
 		MUST(waitpid(pid, &status, 0));
-		say("%s: %s", damages[i].what, WIFSIGNALED(status) || WEXITSTATUS(status) == 200 ? "refused" : "ran");
+		say("%s: %s", damages[i].what,
+		    WIFSIGNALED(status) || WEXITSTATUS(status) == 200 ? "refused" : "ran");
 	}
 }
 
@@ -163,7 +167,8 @@ TEST(long_first_line)
 	memset(line, 'a', sizeof(line));
 	memcpy(line, "#!/tests/show_args ", 19);
 	put_program("long", line, sizeof(line), 0755);
-	IN_CHILD("long") {
+	IN_CHILD("long")
+	{
 		execve("long", ARGS("zero"), no_env);
 		say("%s", errno_text(errno));
 	}
@@ -180,7 +185,8 @@ TEST(too_much)
 
 	memset(big, 'x', sizeof(big));
 	big[131071] = 0;
-	IN_CHILD("string of 131071") {
+	IN_CHILD("string of 131071")
+	{
 		execve("/tests/show_args", ARGS("zero", "-count", big), no_env);
 		say("%s", errno_text(errno));
 	}
@@ -189,7 +195,8 @@ TEST(too_much)
 	try_exec("string of 131072", "/tests/show_args", ARGS("zero", big));
 	for (size_t i = 0; i < ARRAY_SIZE(many) - 1; i++)
 		many[i] = i == 1 ? "-count" : "x";
-	IN_CHILD("70000 arguments") {
+	IN_CHILD("70000 arguments")
+	{
 		execve("/tests/show_args", many, no_env);
 		say("%s", errno_text(errno));
 	}
@@ -228,7 +235,8 @@ TEST(exec_in_thread_ends_the_others)
 {
 	pthread_t thread;
 
-	IN_CHILD("child") {
+	IN_CHILD("child")
+	{
 		pid_t pid = getpid();
 		char text[16];
 
@@ -249,11 +257,13 @@ TEST(exec_by_a_thread_takes_the_leaders_place)
 {
 	pthread_t thread;
 
-	IN_CHILD("child") {
+	IN_CHILD("child")
+	{
 		char text[16];
 
 		snprintf(text, sizeof(text), "%d", getpid());
-		pthread_create(&thread, NULL, exec_it, (char *[]){ "zero", "-same-pid", text, NULL });
+		pthread_create(&thread, NULL, exec_it,
+			       (char *[]){ "zero", "-same-pid", text, NULL });
 		pause();
 	}
 }
@@ -289,7 +299,8 @@ TEST(busy_text)
 	close(fd);
 	try_exec("closed", "prog", ARGS("zero"));
 	copy_program("/tests/show_state", "sleeper");
-	IN_CHILD("child") {
+	IN_CHILD("child")
+	{
 		int fds[2];
 		char byte;
 		pid_t pid;
@@ -318,25 +329,32 @@ TEST(execveat)
 
 	dir = MUST(open("/tests", O_RDONLY));
 	fd = MUST(open("/tests/show_args", O_PATH | O_CLOEXEC));
-	IN_CHILD("relative") {
+	IN_CHILD("relative")
+	{
 		syscall(SYS_execveat, dir, "show_args", ARGS("zero"), no_env, 0);
 	}
-	IN_CHILD("empty path") {
+	IN_CHILD("empty path")
+	{
 		syscall(SYS_execveat, fd, "", ARGS("zero"), no_env, AT_EMPTY_PATH);
 	}
-	IN_CHILD("empty path without the flag") {
+	IN_CHILD("empty path without the flag")
+	{
 		SHOW(syscall(SYS_execveat, fd, "", ARGS("zero"), no_env, 0));
 	}
-	IN_CHILD("bad flag") {
+	IN_CHILD("bad flag")
+	{
 		SHOW(syscall(SYS_execveat, dir, "show_args", ARGS("zero"), no_env, 1));
 	}
 	MUST(symlink("/tests/show_args", "link"));
-	IN_CHILD("no follow") {
-		SHOW(syscall(SYS_execveat, AT_FDCWD, "link", ARGS("zero"), no_env, AT_SYMLINK_NOFOLLOW));
+	IN_CHILD("no follow")
+	{
+		SHOW(syscall(SYS_execveat, AT_FDCWD, "link", ARGS("zero"), no_env,
+			     AT_SYMLINK_NOFOLLOW));
 	}
 	put_program("script", "#!/tests/show_args\n", 19, 0755);
 	fd = MUST(open("script", O_RDONLY | O_CLOEXEC));
-	IN_CHILD("script by a close-on-exec descriptor") {
+	IN_CHILD("script by a close-on-exec descriptor")
+	{
 		SHOW(syscall(SYS_execveat, fd, "", ARGS("zero"), no_env, AT_EMPTY_PATH));
 	}
 }
@@ -353,10 +371,13 @@ TEST(auxiliary_vector)
 	say("random: %s", yes_no(zeros < 8));
 	say("page size %ld, clock ticks %ld", getauxval(AT_PAGESZ), getauxval(AT_CLKTCK));
 	say("headers: %ld of %ld bytes", getauxval(AT_PHNUM), getauxval(AT_PHENT));
-	say("a load among them: %s", yes_no(phdr[0].p_type == PT_LOAD || phdr[1].p_type == PT_LOAD));
+	say("a load among them: %s",
+	    yes_no(phdr[0].p_type == PT_LOAD || phdr[1].p_type == PT_LOAD));
 	say("entry: %s", yes_no(getauxval(AT_ENTRY) != 0));
-	say("base %ld flags %ld secure %ld", getauxval(AT_BASE), getauxval(AT_FLAGS), getauxval(AT_SECURE));
-	say("ids %ld %ld %ld %ld", getauxval(AT_UID), getauxval(AT_EUID), getauxval(AT_GID), getauxval(AT_EGID));
+	say("base %ld flags %ld secure %ld", getauxval(AT_BASE), getauxval(AT_FLAGS),
+	    getauxval(AT_SECURE));
+	say("ids %ld %ld %ld %ld", getauxval(AT_UID), getauxval(AT_EUID), getauxval(AT_GID),
+	    getauxval(AT_EGID));
 	say("program: %s", (char *)getauxval(AT_EXECFN));
 	say("platform: %s", (char *)getauxval(AT_PLATFORM));
 	say("stack is aligned: %s", yes_no(((uintptr_t)(environ - 1) & 7) == 0));

@@ -30,25 +30,26 @@ static void catch_all(void)
 
 /* FAULT(what, where, statement): where is the address that the signal should name. The error codes of
  * other traps are QEMU's business as much as the kernel's. */
-#define FAULT(what, where, statement)                                                            \
-	do {                                                                                     \
-		if (sigsetjmp(back, 1) == 0) {                                                   \
-			statement;                                                               \
-			say("%s: nothing", what);                                                \
-		} else {                                                                         \
-			say("%s: %s code %d trap %ld error %lx address %s", what,                \
-			    signal_text(last.si_signo), last.si_code, trap,                      \
-			    trap == TRAP_PAGE_FAULT ? error : 0,                                 \
-			    last.si_addr == (void *)(where) ? "right" : "another");              \
-		}                                                                                \
+#define FAULT(what, where, statement)                                               \
+	do {                                                                        \
+		if (sigsetjmp(back, 1) == 0) {                                      \
+			statement;                                                  \
+			say("%s: nothing", what);                                   \
+		} else {                                                            \
+			say("%s: %s code %d trap %ld error %lx address %s", what,   \
+			    signal_text(last.si_signo), last.si_code, trap,         \
+			    trap == TRAP_PAGE_FAULT ? error : 0,                    \
+			    last.si_addr == (void *)(where) ? "right" : "another"); \
+		}                                                                   \
 	} while (0)
 
 #define STORE(address) (*(volatile char *)(address) = 1)
-#define LOAD(address) ((void)*(volatile char *)(address))
+#define LOAD(address)  ((void)*(volatile char *)(address))
 
 TEST(memory)
 {
-	char *map = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *map =
+		mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	catch_all();
 	FAULT("write null", 0, STORE(0));
@@ -112,13 +113,17 @@ TEST(processor)
 	FAULT("int 99", 0, __asm__ volatile("int $99"));
 	FAULT("null selector", 0, __asm__ volatile("mov %0, %%ss" ::"r"(0)));
 	FAULT("bad selector", 0, __asm__ volatile("mov %0, %%ds" ::"r"(0x1234)));
-	FAULT("overflow in division", 0, __asm__ volatile("mov $1, %%edx; xor %%eax, %%eax; mov $1, %%ecx; div %%ecx" ::: "eax", "ecx", "edx"));
+	FAULT("overflow in division", 0,
+	      __asm__ volatile("mov $1, %%edx; xor %%eax, %%eax; mov $1, %%ecx; div %%ecx" ::
+				       : "eax", "ecx", "edx"));
 }
 
 TEST(single_step)
 {
 	catch_all();
-	FAULT("trap flag", 0, __asm__ volatile("pushfq; orq $0x100, (%%rsp); popfq; nop" ::: "memory", "cc"));
+	FAULT("trap flag", 0,
+	      __asm__ volatile("pushfq; orq $0x100, (%%rsp); popfq; nop" ::
+				       : "memory", "cc"));
 }
 
 TEST(alignment_check)
@@ -130,9 +135,9 @@ TEST(alignment_check)
 TEST(default_actions)
 {
 	IN_CHILD("segv")
-		STORE(0);
+	STORE(0);
 	IN_CHILD("ill")
-		__asm__ volatile("ud2");
+	__asm__ volatile("ud2");
 	IN_CHILD("fpe")
 	{
 		volatile int zero = 0, seven = 7;
@@ -140,12 +145,13 @@ TEST(default_actions)
 		zero = seven / zero;
 	}
 	IN_CHILD("trap")
-		__asm__ volatile("int3");
+	__asm__ volatile("int3");
 }
 
 TEST(fault_in_handler)
 {
-	IN_CHILD("child") {
+	IN_CHILD("child")
+	{
 		struct sigaction action = { .sa_sigaction = (void *)8, .sa_flags = SA_SIGINFO };
 
 		sigaction(SIGUSR1, &action, NULL);
@@ -155,19 +161,24 @@ TEST(fault_in_handler)
 
 TEST(handler_without_stack)
 {
-	IN_CHILD("child") {
+	IN_CHILD("child")
+	{
 		set_handler(SIGUSR1, (void (*)(int))1, 0);
-		__asm__ volatile("xor %%esp, %%esp; mov $39, %%eax; syscall; mov %%eax, %%edi; mov $10, %%esi; mov $62, %%eax; syscall; hlt" ::: "memory");
+		__asm__ volatile("xor %%esp, %%esp; mov $39, %%eax; syscall; mov %%eax, %%edi; mov "
+				 "$10, %%esi; mov $62, %%eax; syscall; hlt" ::
+					 : "memory");
 	}
 }
 
 TEST(bad_sigreturn)
 {
-	IN_CHILD("nothing on the stack") {
+	IN_CHILD("nothing on the stack")
+	{
 		syscall(SYS_rt_sigreturn);
 		say("came back");
 	}
-	IN_CHILD("no stack") {
+	IN_CHILD("no stack")
+	{
 		__asm__ volatile("xor %%esp, %%esp; mov $15, %%eax; syscall; hlt" ::: "memory");
 	}
 }
@@ -208,7 +219,8 @@ TEST(evil_frames)
 		pid_t pid = MUST(fork());
 
 		if (pid == 0) {
-			struct sigaction action = { .sa_sigaction = evil_context, .sa_flags = SA_SIGINFO };
+			struct sigaction action = { .sa_sigaction = evil_context,
+						    .sa_flags = SA_SIGINFO };
 			union sigval value = { .sival_int = kind };
 
 			sigaction(SIGUSR1, &action, NULL);

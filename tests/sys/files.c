@@ -48,10 +48,17 @@ TEST(open_flags)
 
 TEST(getfl)
 {
-	static const int flags[] = { O_RDONLY, O_WRONLY, O_RDWR, O_RDWR | O_APPEND,
-				     O_RDONLY | O_NONBLOCK, O_RDONLY | O_CLOEXEC,
-				     O_RDWR | O_SYNC, O_RDWR | O_DSYNC, O_PATH,
-				     O_RDWR | O_CREAT | O_TRUNC, O_RDONLY | O_NOFOLLOW,
+	static const int flags[] = { O_RDONLY,
+				     O_WRONLY,
+				     O_RDWR,
+				     O_RDWR | O_APPEND,
+				     O_RDONLY | O_NONBLOCK,
+				     O_RDONLY | O_CLOEXEC,
+				     O_RDWR | O_SYNC,
+				     O_RDWR | O_DSYNC,
+				     O_PATH,
+				     O_RDWR | O_CREAT | O_TRUNC,
+				     O_RDONLY | O_NOFOLLOW,
 				     O_RDONLY | O_NOATIME };
 
 	put_file("a", "text");
@@ -191,7 +198,8 @@ TEST(file_size_limit)
 	SHOW(pwrite(fd, "x", 1, 2 << 20));
 	SHOW(ftruncate(fd, (1 << 20) + 1));
 	SHOW(truncate("a", (1 << 20) + 1));
-	IN_CHILD("writer") {
+	IN_CHILD("writer")
+	{
 		signal(SIGXFSZ, SIG_DFL);
 		write(fd, "x", 1);
 	}
@@ -451,7 +459,8 @@ TEST(big_file)
 
 TEST(devices)
 {
-	static const char *const names[] = { "/dev/null", "/dev/zero", "/dev/full", "/dev/urandom" };
+	static const char *const names[] = { "/dev/null", "/dev/zero", "/dev/full",
+					     "/dev/urandom" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		int fd = MUST(open(names[i], O_RDWR));

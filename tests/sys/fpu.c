@@ -6,8 +6,8 @@
 	what(0) what(1) what(2) what(3) what(4) what(5) what(6) what(7)		\
 	what(8) what(9) what(10) what(11) what(12) what(13) what(14) what(15)
 /* clang-format on */
-#define LOAD_XMM(n)  "movupd 16*" #n "(%[in]), %%xmm" #n "\n"
-#define STORE_XMM(n) "movupd %%xmm" #n ", 16*" #n "(%[out])\n"
+#define LOAD_XMM(n)    "movupd 16*" #n "(%[in]), %%xmm" #n "\n"
+#define STORE_XMM(n)   "movupd %%xmm" #n ", 16*" #n "(%[out])\n"
 #define CLOBBER_XMM(n) "xmm" #n,
 
 /* How many vector registers a raw system call has changed: none, it must be. */
@@ -61,7 +61,8 @@ TEST(kept_across_processes)
 			double first = burn(child + 0.25);
 
 			for (int i = 0; i < 5; i++) {
-				if (burn(child + 0.25) != first || wrong_after_call(child, SYS_sched_yield, 0, 0))
+				if (burn(child + 0.25) != first ||
+				    wrong_after_call(child, SYS_sched_yield, 0, 0))
 					_exit(1);
 			}
 			_exit(0);
@@ -158,7 +159,8 @@ TEST(control_words)
 	set_handler(SIGUSR1, say_control, 0);
 	raise(SIGUSR1);
 	say("after it: fcw %x mxcsr %x", control_word(), mxcsr());
-	IN_CHILD("forked") {
+	IN_CHILD("forked")
+	{
 		say("fcw %x mxcsr %x", control_word(), mxcsr());
 	}
 }
@@ -217,7 +219,8 @@ TEST(segment_bases)
 	sched_yield();
 	__asm__ volatile("mov %%gs:0, %0" : "=r"(value));
 	say("%lu", value);
-	IN_CHILD("forked") {
+	IN_CHILD("forked")
+	{
 		__asm__ volatile("mov %%gs:0, %0" : "=r"(value));
 		say("%lu", value);
 	}

@@ -4,7 +4,8 @@
 
 static uint32_t word, other;
 
-static long futex(uint32_t *at, int op, uint32_t value, const void *timeout, uint32_t *second, uint32_t value3)
+static long futex(uint32_t *at, int op, uint32_t value, const void *timeout, uint32_t *second,
+		  uint32_t value3)
 {
 	return syscall(SYS_futex, at, op, value, timeout, second, value3);
 }
@@ -64,7 +65,6 @@ static void *sleeper(void *arg)
 
 	return (void *)result;
 }
-
 
 TEST(wake_counts)
 {
@@ -135,7 +135,8 @@ TEST(wake_op)
 
 TEST(between_processes)
 {
-	uint32_t *shared = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	uint32_t *shared =
+		mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	pid_t pid = MUST(fork());
 
 	if (pid == 0)

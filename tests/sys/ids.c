@@ -10,15 +10,16 @@ static void say_ids(void)
 
 	MUST(getresuid(&r, &e, &s));
 	MUST(getresgid(&rg, &eg, &sg));
-	say("uid %d %d %d fs %d gid %d %d %d fs %d", r, e, s, setfsuid(-1), rg, eg, sg, setfsgid(-1));
+	say("uid %d %d %d fs %d gid %d %d %d fs %d", r, e, s, setfsuid(-1), rg, eg, sg,
+	    setfsgid(-1));
 }
 
 /* musl's own would reach all threads by signals; here the call itself is wanted. */
-#define SETUID(uid) syscall(SYS_setuid, uid)
-#define SETREUID(r, e) syscall(SYS_setreuid, r, e)
+#define SETUID(uid)	   syscall(SYS_setuid, uid)
+#define SETREUID(r, e)	   syscall(SYS_setreuid, r, e)
 #define SETRESUID(r, e, s) syscall(SYS_setresuid, r, e, s)
-#define SETGID(gid) syscall(SYS_setgid, gid)
-#define SETREGID(r, e) syscall(SYS_setregid, r, e)
+#define SETGID(gid)	   syscall(SYS_setgid, gid)
+#define SETREGID(r, e)	   syscall(SYS_setregid, r, e)
 #define SETRESGID(r, e, s) syscall(SYS_setresgid, r, e, s)
 
 TEST(root_setuid)

@@ -20,7 +20,10 @@ static long int80(long number, long b, long c, long d, long s, long di)
 {
 	long result = number;
 
-	__asm__ volatile("int $0x80" : "+a"(result) : "b"(b), "c"(c), "d"(d), "S"(s), "D"(di) : "memory");
+	__asm__ volatile("int $0x80"
+			 : "+a"(result)
+			 : "b"(b), "c"(c), "d"(d), "S"(s), "D"(di)
+			 : "memory");
 	if (result < 0 && result > -4096) {
 		errno = -result;
 		return -1;

@@ -49,7 +49,8 @@ TEST(prlimit)
 
 TEST(cpu_limit)
 {
-	IN_CHILD("soft") {
+	IN_CHILD("soft")
+	{
 		setrlimit(RLIMIT_CPU, &(struct rlimit){ 1, 100 });
 		for (;;)
 			;
@@ -118,7 +119,8 @@ TEST(affinity)
 	memset(mask, 0, sizeof(mask));
 	syscall(SYS_sched_getaffinity, 0, sizeof(mask), mask);
 	say("%lx", mask[0]);
-	IN_CHILD("child") {
+	IN_CHILD("child")
+	{
 		unsigned cpu = 9;
 
 		SHOW(syscall(SYS_getcpu, &cpu, NULL, NULL));
@@ -156,7 +158,8 @@ TEST(getrandom)
 	SHOW(syscall(SYS_getrandom, two, sizeof(two), 0));
 	for (size_t i = 0; i < sizeof(one); i++)
 		zeros += one[i] == 0;
-	say("two differ: %s, few zeros: %s", yes_no(memcmp(one, two, sizeof(one)) != 0), yes_no(zeros < 30));
+	say("two differ: %s, few zeros: %s", yes_no(memcmp(one, two, sizeof(one)) != 0),
+	    yes_no(zeros < 30));
 	SHOW(syscall(SYS_getrandom, one, 0, 0));
 	SHOW(syscall(SYS_getrandom, one, 10, 1));
 	SHOW(syscall(SYS_getrandom, one, 10, 2));

@@ -236,9 +236,10 @@ TEST(rename_matrix)
 
 				make("from", kinds[from]);
 				make("to", kinds[to]);
-				snprintf(text, sizeof(text), "renameat2(%c, %c, %d)", kinds[from], kinds[to],
-					 flags[f]);
-				SHOW_AS(text, syscall(SYS_renameat2, AT_FDCWD, "from", AT_FDCWD, "to", flags[f]));
+				snprintf(text, sizeof(text), "renameat2(%c, %c, %d)", kinds[from],
+					 kinds[to], flags[f]);
+				SHOW_AS(text, syscall(SYS_renameat2, AT_FDCWD, "from", AT_FDCWD,
+						      "to", flags[f]));
 				links_of("from");
 				links_of("to");
 				clear("from");

@@ -43,7 +43,8 @@ TEST(shared)
 	close(fd);
 	one[0] = 'Z';
 	say("%.1s", get_file("f"));
-	IN_CHILD("child") {
+	IN_CHILD("child")
+	{
 		one[1] = 'C';
 	}
 	say("%.2s", get_file("f"));
@@ -63,7 +64,8 @@ TEST(private)
 	say("copied page: %c", at[1]);
 	MUST(pwrite(fd, "Y", 1, PAGE));
 	say("%c", at[PAGE]);
-	IN_CHILD("child") {
+	IN_CHILD("child")
+	{
 		say("%c", at[0]);
 		at[0] = 'C';
 	}
@@ -112,13 +114,13 @@ TEST(end_of_file)
 	MUST(ftruncate(fd, PAGE + 300));
 	say("after growing: %d", at[PAGE + 200]);
 	IN_CHILD("beyond")
-		at[2 * PAGE] = 1;
+	at[2 * PAGE] = 1;
 	MUST(ftruncate(fd, 3 * PAGE));
 	say("%d", at[2 * PAGE]);
 	MUST(ftruncate(fd, 10));
 	say("%c %d", at[9], at[10]);
 	IN_CHILD("cut off")
-		at[PAGE] = 1;
+	at[PAGE] = 1;
 }
 
 TEST(private_pages_go_with_truncate)
@@ -129,7 +131,7 @@ TEST(private_pages_go_with_truncate)
 	at[PAGE] = 'X';
 	MUST(ftruncate(fd, PAGE));
 	IN_CHILD("own copy")
-		say("%c", at[PAGE]);
+	say("%c", at[PAGE]);
 	MUST(ftruncate(fd, 2 * PAGE));
 	say("%d", at[PAGE]);
 }
@@ -182,7 +184,8 @@ TEST(devices)
 	char *private = map(2, RW, MAP_PRIVATE, zero, 0), *shared = map(2, RW, MAP_SHARED, zero, 0);
 
 	say("%d %d", private[0], shared[0]);
-	IN_CHILD("child") {
+	IN_CHILD("child")
+	{
 		private[0] = shared[0] = 'x';
 	}
 	say("%d %d", private[0], shared[0]);
@@ -200,7 +203,6 @@ TEST(remap)
 	say("%c", *map(1, PROT_READ, MAP_SHARED, fd, 2 * PAGE));
 }
 
-
 TEST(memfd)
 {
 	int fd = syscall(SYS_memfd_create, "m", 0);
@@ -209,7 +211,8 @@ TEST(memfd)
 	MUST(ftruncate(fd, 2 * PAGE));
 	at = map(2, RW, MAP_SHARED, fd, 0);
 	strcpy(at, "hello");
-	IN_CHILD("child") {
+	IN_CHILD("child")
+	{
 		strcpy(at + PAGE, at);
 	}
 	say("%s", at + PAGE);

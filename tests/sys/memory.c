@@ -63,7 +63,8 @@ TEST(mmap_arguments)
 	SHOW_OK(syscall(SYS_mmap, 1UL << 47, PAGE, RW, ANON | MAP_FIXED, -1, 0));
 	SHOW_OK(syscall(SYS_mmap, 0x7ffffffff000, PAGE, RW, ANON | MAP_FIXED, -1, 0));
 	SHOW_OK(mmap(NULL, PAGE, 0x100, ANON, -1, 0));
-	SHOW_OK(mmap(NULL, PAGE, PROT_READ, ANON | MAP_POPULATE | MAP_NORESERVE | MAP_STACK, -1, 0));
+	SHOW_OK(mmap(NULL, PAGE, PROT_READ, ANON | MAP_POPULATE | MAP_NORESERVE | MAP_STACK, -1,
+		     0));
 	SHOW_OK(mmap(NULL, PAGE, RW, 3 /* SHARED_VALIDATE */ | MAP_ANONYMOUS | 0x800000, -1, 0));
 	SHOW_OK(mmap((void *)0xffffffff80000000, PAGE, RW, ANON, -1, 0));
 	become_nobody();
@@ -72,7 +73,8 @@ TEST(mmap_arguments)
 
 TEST(protections)
 {
-	static const int prots[] = { PROT_NONE, PROT_READ, PROT_WRITE, PROT_EXEC, RW, PROT_READ | PROT_EXEC };
+	static const int prots[] = { PROT_NONE, PROT_READ, PROT_WRITE,
+				     PROT_EXEC, RW,	   PROT_READ | PROT_EXEC };
 
 	for (size_t i = 0; i < ARRAY_SIZE(prots); i++) {
 		char name[16];
@@ -90,7 +92,8 @@ TEST(execute)
 	memcpy(at, code, sizeof(code));
 	MUST(mprotect(at, PAGE, PROT_READ | PROT_EXEC));
 	say("%d", ((int (*)(void))at)());
-	IN_CHILD("not executable") {
+	IN_CHILD("not executable")
+	{
 		MUST(mprotect(at, PAGE, PROT_READ));
 		((int (*)(void))at)();
 	}
@@ -171,7 +174,8 @@ TEST(mremap)
 	say("moved: %s, %c %d", yes_no(moved != at), moved[0], moved[7 * PAGE]);
 	say_access("old place", at, 4);
 	at = map(10, PROT_NONE, ANON);
-	SHOW(mremap(moved, 2 * PAGE, 2 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, at + 3 * PAGE) == at + 3 * PAGE);
+	SHOW(mremap(moved, 2 * PAGE, 2 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, at + 3 * PAGE) ==
+	     at + 3 * PAGE);
 	say_access("fixed", at, 6);
 	SHOW_OK(mremap(at + 1, PAGE, PAGE, 0));
 	SHOW_OK(mremap(at, PAGE, 0, 0));
@@ -226,14 +230,16 @@ TEST(private_across_fork)
 
 	strcpy(at, "parent");
 	strcpy(at + PAGE, "parent");
-	IN_CHILD("child") {
+	IN_CHILD("child")
+	{
 		say("%s", at);
 		strcpy(at, "child");
 		say("%s", at);
 	}
 	say("%s", at);
 	strcpy(at + PAGE, "changed");
-	IN_CHILD("second child") {
+	IN_CHILD("second child")
+	{
 		say("%s", at + PAGE);
 	}
 }
@@ -242,10 +248,12 @@ TEST(shared_across_fork)
 {
 	char *at = map(300, RW, MAP_SHARED | MAP_ANONYMOUS);
 
-	IN_CHILD("child") {
+	IN_CHILD("child")
+	{
 		strcpy(at, "child");
 		at[299 * PAGE] = 'z';
-		IN_CHILD("grandchild") {
+		IN_CHILD("grandchild")
+		{
 			strcpy(at + PAGE, "grandchild");
 		}
 	}
@@ -273,13 +281,15 @@ TEST(madvise)
 	SHOW(madvise(at, 4 * PAGE, MADV_DONTNEED));
 	say("%d %d", at[0], at[3 * PAGE]);
 	SHOW(madvise(shared, PAGE, MADV_DONTFORK));
-	IN_CHILD("child") {
+	IN_CHILD("child")
+	{
 		say_access("not forked", shared, 2);
 	}
 	at = map(2, RW, ANON);
 	at[0] = 'x';
 	SHOW(madvise(at, PAGE, 18 /* WIPEONFORK */));
-	IN_CHILD("wiped") {
+	IN_CHILD("wiped")
+	{
 		say("%d", at[0]);
 	}
 }
@@ -324,7 +334,8 @@ static int deep(volatile int n)
 
 TEST(stack_grows)
 {
-	IN_CHILD("limited") {
+	IN_CHILD("limited")
+	{
 		MUST(setrlimit(RLIMIT_STACK, &(struct rlimit){ 1 << 20, 1 << 20 }));
 		deep(1000);
 	}

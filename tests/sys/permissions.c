@@ -23,8 +23,11 @@ TEST(mode_bits)
 		uid_t uid;
 		gid_t gid, extra;
 	} people[] = {
-		{ "owner", 1000, 1, 1 },     { "group", 1001, 2000, 1 }, { "extra group", 1001, 1, 2000 },
-		{ "other", 1001, 1, 1 },     { "root", 0, 0, 0 },
+		{ "owner", 1000, 1, 1 },
+		{ "group", 1001, 2000, 1 },
+		{ "extra group", 1001, 1, 2000 },
+		{ "other", 1001, 1, 1 },
+		{ "root", 0, 0, 0 },
 	};
 	char name[16];
 
@@ -34,7 +37,8 @@ TEST(mode_bits)
 		put_owned(name, 1000, 2000, 1 << bit);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(people); i++) {
-		IN_CHILD(people[i].who) {
+		IN_CHILD(people[i].who)
+		{
 			become(people[i].uid, people[i].gid, people[i].extra);
 			for (int bit = 0; bit < 9; bit++) {
 				int r, w, x;
@@ -43,7 +47,8 @@ TEST(mode_bits)
 				r = open(name, O_RDONLY) >= 0;
 				w = open(name, O_WRONLY) >= 0;
 				x = access(name, X_OK) == 0;
-				say("%s: %s%s%s", name, r ? "r" : "-", w ? "w" : "-", x ? "x" : "-");
+				say("%s: %s%s%s", name, r ? "r" : "-", w ? "w" : "-",
+				    x ? "x" : "-");
 			}
 		}
 	}
@@ -195,13 +200,15 @@ TEST(search_permission_along_the_way)
 	MUST(mkdir("a/b", 0755));
 	put_file("a/b/f", "text");
 	MUST(chmod("a", 0600));
-	IN_CHILD("other") {
+	IN_CHILD("other")
+	{
 		become_nobody();
 		SHOW_OK(open("a/b/f", O_RDONLY));
 		SHOW_OK(open("a/../a", O_RDONLY));
 	}
 	MUST(chmod("a", 0755));
-	IN_CHILD("inside") {
+	IN_CHILD("inside")
+	{
 		MUST(chdir("a/b"));
 		MUST(chmod("..", 0600));
 		become_nobody();

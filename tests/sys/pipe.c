@@ -81,7 +81,8 @@ TEST(epipe)
 
 TEST(sigpipe_kills)
 {
-	IN_CHILD("writer") {
+	IN_CHILD("writer")
+	{
 		int fds[2];
 
 		new_pipe(fds, 0);
@@ -158,7 +159,8 @@ TEST(writers_do_not_mix)
 		size_t got = 0;
 		ssize_t n;
 
-		while (got < sizeof(record) && (n = read(fds[0], record + got, sizeof(record) - got)) > 0)
+		while (got < sizeof(record) &&
+		       (n = read(fds[0], record + got, sizeof(record) - got)) > 0)
 			got += n;
 		if (got == 0)
 			break;
@@ -178,7 +180,8 @@ TEST(blocking_write_is_whole)
 	ssize_t n;
 
 	new_pipe(fds, 0);
-	IN_CHILD("writer") {
+	IN_CHILD("writer")
+	{
 		close(fds[0]);
 		if (fork() == 0)
 			_exit(0);

@@ -39,7 +39,8 @@ TEST(counts)
 
 TEST(always_ready)
 {
-	say_poll("file", MUST(open("f", O_CREAT | O_RDWR, 0644)), POLLIN | POLLOUT | POLLPRI | POLLRDHUP);
+	say_poll("file", MUST(open("f", O_CREAT | O_RDWR, 0644)),
+		 POLLIN | POLLOUT | POLLPRI | POLLRDHUP);
 	say_poll("directory", MUST(open(".", O_RDONLY)), POLLIN | POLLOUT);
 	say_poll("null", MUST(open("/dev/null", O_RDWR)), POLLIN | POLLOUT);
 	say_poll("zero", MUST(open("/dev/zero", O_RDWR)), POLLIN | POLLOUT);
@@ -235,4 +236,3 @@ TEST(event_descriptor)
 	MUST(write(event, &big, 8));
 	say_poll("full", event, POLLIN | POLLOUT);
 }
-

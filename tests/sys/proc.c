@@ -72,7 +72,8 @@ TEST(cmdline_and_environ)
 	int fd = open("/proc/self/cmdline", O_RDONLY);
 	ssize_t n = read(fd, text, sizeof(text));
 
-	say("%ld bytes, ends in a zero: %s, %s", (long)n, yes_no(n > 0 && text[n - 1] == 0), n > 0 ? text : "");
+	say("%ld bytes, ends in a zero: %s, %s", (long)n, yes_no(n > 0 && text[n - 1] == 0),
+	    n > 0 ? text : "");
 	fd = open("/proc/self/environ", O_RDONLY);
 	n = read(fd, text, sizeof(text) - 1);
 	text[n < 0 ? 0 : n] = 0;
@@ -96,10 +97,10 @@ TEST(stat)
 
 TEST(status)
 {
-	LINES("/proc/self/status", "Name:", "Umask:", "State:", "Tgid:", "Pid:", "PPid:", "Uid:", "Gid:",
-	      "Groups:", "VmSize:", "VmRSS:", "VmPeak:", "VmData:", "VmStk:", "Threads:", "SigPnd:", "ShdPnd:",
-	      "SigBlk:", "SigIgn:", "SigCgt:", "NoNewPrivs:", "voluntary_ctxt_switches:",
-	      "nonvoluntary_ctxt_switches:");
+	LINES("/proc/self/status", "Name:", "Umask:", "State:", "Tgid:", "Pid:", "PPid:", "Uid:",
+	      "Gid:", "Groups:", "VmSize:", "VmRSS:", "VmPeak:", "VmData:", "VmStk:", "Threads:",
+	      "SigPnd:", "ShdPnd:", "SigBlk:", "SigIgn:", "SigCgt:", "NoNewPrivs:",
+	      "voluntary_ctxt_switches:", "nonvoluntary_ctxt_switches:");
 }
 
 TEST(status_of_signals)
@@ -112,7 +113,8 @@ TEST(status_of_signals)
 	signal(SIGUSR2, SIG_IGN);
 	set_handler(SIGHUP, (void (*)(int))exit, 0);
 	kill(getpid(), SIGUSR1);
-	for (char *at = strtok(strdup(get_file("/proc/self/status")), "\n"); at; at = strtok(NULL, "\n"))
+	for (char *at = strtok(strdup(get_file("/proc/self/status")), "\n"); at;
+	     at = strtok(NULL, "\n"))
 		if (!strncmp(at, "Sig", 3) || !strncmp(at, "ShdPnd", 6))
 			if (strncmp(at, "SigQ", 4))
 				say("%s", at);
@@ -127,7 +129,8 @@ TEST(maps)
 		unsigned long start, end, offset, inode;
 		char prot[5], dev[16];
 
-		wrong += sscanf(line, "%lx-%lx %4s %lx %15s %lu", &start, &end, prot, &offset, dev, &inode) != 6;
+		wrong += sscanf(line, "%lx-%lx %4s %lx %15s %lu", &start, &end, prot, &offset, dev,
+				&inode) != 6;
 		named += strstr(line, "/tests/proc") != NULL;
 		if (strstr(line, "[stack]"))
 			say("stack %s", prot);
@@ -185,17 +188,20 @@ TEST(fdinfo_position)
 	fd = MUST(open("f", O_RDWR | O_APPEND));
 	dup2(fd, 20);
 	lseek(fd, 7, SEEK_SET);
-	for (char *at = strtok(strdup(get_file("/proc/self/fdinfo/20")), "\n"); at; at = strtok(NULL, "\n"))
+	for (char *at = strtok(strdup(get_file("/proc/self/fdinfo/20")), "\n"); at;
+	     at = strtok(NULL, "\n"))
 		if (!strncmp(at, "pos:", 4) || !strncmp(at, "flags:", 6))
 			say("%s", at);
 }
 
 TEST(system)
 {
-	LINES("/proc/meminfo", "MemTotal:", "MemFree:", "MemAvailable:", "Buffers:", "Cached:", "Slab:", "SwapTotal:");
+	LINES("/proc/meminfo", "MemTotal:", "MemFree:", "MemAvailable:", "Buffers:", "Cached:",
+	      "Slab:", "SwapTotal:");
 	LINES("/proc/uptime", "");
 	LINES("/proc/loadavg", "");
-	LINES("/proc/stat", "cpu ", "ctxt ", "btime ", "processes ", "procs_running ", "procs_blocked ");
+	LINES("/proc/stat", "cpu ", "ctxt ", "btime ", "processes ", "procs_running ",
+	      "procs_blocked ");
 	say("version: %.13s", get_file("/proc/version"));
 	LINES("/proc/filesystems", "nodev tmpfs", "nodev proc");
 }
@@ -203,29 +209,34 @@ TEST(system)
 /* These differ from machine to machine in more than numbers. */
 TEST(machine)
 {
-	static const char *const words[] = { "processor\t: 0\n", "vendor_id\t: ", "model name\t: ", "flags\t\t: " };
+	static const char *const words[] = { "processor\t: 0\n",
+					     "vendor_id\t: ", "model name\t: ", "flags\t\t: " };
 	const char *text = get_file("/proc/cpuinfo");
 
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
 		say("%.9s: %s", words[i], yes_no(strstr(text, words[i]) != NULL));
 	text = get_file("/proc/stat");
-	say("cpu0: %s, intr: %s", yes_no(strstr(text, "\ncpu0 ") != NULL), yes_no(strstr(text, "\nintr ") != NULL));
+	say("cpu0: %s, intr: %s", yes_no(strstr(text, "\ncpu0 ") != NULL),
+	    yes_no(strstr(text, "\nintr ") != NULL));
 	text = get_file("/proc/interrupts");
 	say("a heading of CPUs: %s", yes_no(!strncmp(text + strspn(text, " "), "CPU0", 4)));
 	text = get_file("/proc/softirqs");
-	say("a heading of CPUs: %s, NET_RX: %s", yes_no(!strncmp(text + strspn(text, " "), "CPU0", 4)),
+	say("a heading of CPUs: %s, NET_RX: %s",
+	    yes_no(!strncmp(text + strspn(text, " "), "CPU0", 4)),
 	    yes_no(strstr(text, "NET_RX:") != NULL));
 	text = get_file("/proc/slabinfo");
 	say("slabinfo: %.25s", text);
 	text = get_file("/proc/mounts");
-	say("root: %s, proc: %s", yes_no(strstr(text, " / ") != NULL), yes_no(strstr(text, " /proc proc ") != NULL));
+	say("root: %s, proc: %s", yes_no(strstr(text, " / ") != NULL),
+	    yes_no(strstr(text, " /proc proc ") != NULL));
 }
 
 TEST(sysctl)
 {
 	static const char *const paths[] = {
-		"/proc/sys/kernel/pid_max", "/proc/sys/kernel/ostype", "/proc/sys/kernel/hostname",
-		"/proc/sys/kernel/threads-max", "/proc/sys/fs/nr_open", "/proc/sys/fs/file-max",
+		"/proc/sys/kernel/pid_max",   "/proc/sys/kernel/ostype",
+		"/proc/sys/kernel/hostname",  "/proc/sys/kernel/threads-max",
+		"/proc/sys/fs/nr_open",	      "/proc/sys/fs/file-max",
 		"/proc/sys/fs/pipe-max-size", "/proc/sys/vm/overcommit_memory",
 	};
 

@@ -37,7 +37,8 @@ TEST(getppid)
 {
 	pid_t parent = getpid();
 
-	IN_CHILD("child") {
+	IN_CHILD("child")
+	{
 		say("parent: %s", yes_no(getppid() == parent));
 		say("own pid is another: %s", yes_no(getpid() != parent));
 		say("tid is pid: %s", yes_no(syscall(SYS_gettid) == getpid()));
@@ -181,7 +182,8 @@ TEST(clone_files_and_fs)
 	char cwd[PATH_MAX];
 	int fd = MUST(dup(0));
 
-	reap("child", clone(close_and_chdir, stack + sizeof(stack), CLONE_FILES | CLONE_FS | SIGCHLD, &fd));
+	reap("child",
+	     clone(close_and_chdir, stack + sizeof(stack), CLONE_FILES | CLONE_FS | SIGCHLD, &fd));
 	SHOW(fcntl(fd, F_GETFD));
 	say("%s", getcwd(cwd, sizeof(cwd)));
 	SHOW(umask(0));
@@ -196,7 +198,8 @@ TEST(clone_tids)
 {
 	pid_t parent_tid = 0, child_tid = 0, pid;
 
-	pid = syscall(SYS_clone, CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | SIGCHLD, 0, &parent_tid, &child_tid, 0);
+	pid = syscall(SYS_clone, CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | SIGCHLD, 0, &parent_tid,
+		      &child_tid, 0);
 	if (pid == 0)
 		_exit(child_tid == getpid() ? 0 : 1);
 	reap("child", pid);
@@ -258,7 +261,8 @@ TEST(inherited)
 	alarm(100);
 	prctl(PR_SET_NAME, "renamed");
 	prctl(PR_SET_PDEATHSIG, SIGUSR2);
-	IN_CHILD("child") {
+	IN_CHILD("child")
+	{
 		struct sigaction action;
 		char name[16];
 		int sig = -1;

@@ -75,7 +75,8 @@ static long do_nanosleep(void)
 	struct timespec time = { 0, 40 * MSEC }, left = { 7, 7 };
 	long result = nanosleep(&time, &left);
 
-	say("time is left: %s", yes_no(left.tv_sec == 0 && left.tv_nsec > 0 && left.tv_nsec < 40 * MSEC));
+	say("time is left: %s",
+	    yes_no(left.tv_sec == 0 && left.tv_nsec > 0 && left.tv_nsec < 40 * MSEC));
 	return result;
 }
 
@@ -178,14 +179,14 @@ TEST(without_restart)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(calls); i++)
 		IN_CHILD(calls[i].name)
-			try_call(i, 0);
+	try_call(i, 0);
 }
 
 TEST(with_restart)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(calls); i++)
 		IN_CHILD(calls[i].name)
-			try_call(i, SA_RESTART);
+	try_call(i, SA_RESTART);
 }
 
 TEST(fifo_open)

@@ -11,10 +11,10 @@
 #include <sys/reboot.h>
 #include <tests/sys/show.h>
 
-#define OUTPUT	"/tmp/output"
-#define SCRATCH "/tmp/scratch"
+#define OUTPUT		"/tmp/output"
+#define SCRATCH		"/tmp/scratch"
 #define TIMEOUT_SECONDS 100
-#define MAX_WORDS 64
+#define MAX_WORDS	64
 
 static char *const environment[] = { "PATH=/bin:/tests", "HOME=/", "LANG=C", NULL };
 

@@ -89,7 +89,8 @@ TEST(time_left)
 	FD_ZERO(&in);
 	FD_SET(fds[0], &in);
 	SHOW(syscall(SYS_select, fds[0] + 1, &in, NULL, NULL, &time));
-	say("not early: %s, left %ld.%06ld", yes_no(now_ns() - start >= 10 * MSEC), (long)time.tv_sec, (long)time.tv_usec);
+	say("not early: %s, left %ld.%06ld", yes_no(now_ns() - start >= 10 * MSEC),
+	    (long)time.tv_sec, (long)time.tv_usec);
 	say("cleared: %s", yes_no(!FD_ISSET(fds[0], &in)));
 	MUST(write(fds[1], "x", 1));
 	FD_SET(fds[0], &in);

@@ -53,7 +53,8 @@ TEST(setsid)
 	SHOW(setsid());
 	SHOW(setpgid(0, 0));
 	SHOW(getsid(99999));
-	IN_CHILD("child") {
+	IN_CHILD("child")
+	{
 		SHOW(getsid(0) == getppid());
 		SHOW(getpgrp() == getppid());
 		SHOW(setsid() == getpid());
@@ -135,7 +136,8 @@ TEST(orphaned_group)
 
 TEST(orphans_do_not_stop_from_the_terminal)
 {
-	IN_CHILD("leader") {
+	IN_CHILD("leader")
+	{
 		setsid();
 		set_handler(SIGCONT, on_hup, 0);
 		raise(SIGTSTP);
@@ -162,7 +164,8 @@ TEST(kill_targets)
 	SHOW(kill(a, -1));
 	SHOW(kill(INT_MIN, SIGUSR1));
 	SHOW(kill(0, 0));
-	IN_CHILD("nobody") {
+	IN_CHILD("nobody")
+	{
 		become_nobody();
 		SHOW(kill(a, 0));
 		SHOW(kill(-a, SIGUSR1));
@@ -186,11 +189,13 @@ TEST(same_user_may_signal)
 		pause();
 	}
 	MUST(waitpid(pid, &status, WUNTRACED));
-	IN_CHILD("other user") {
+	IN_CHILD("other user")
+	{
 		MUST(setresuid(1001, 1001, 1001));
 		SHOW(kill(pid, SIGTERM));
 	}
-	IN_CHILD("same user") {
+	IN_CHILD("same user")
+	{
 		MUST(setresuid(1000, 1000, 1000));
 		SHOW(kill(pid, SIGTERM));
 		SHOW(kill(pid, SIGCONT));

@@ -30,8 +30,8 @@
 #include <unistd.h>
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
-#define PAGE	      4096UL
-#define MSEC	      1000000L /* in nanoseconds */
+#define PAGE		  4096UL
+#define MSEC		  1000000L /* in nanoseconds */
 
 /* ---- printing ---- */
 
@@ -39,21 +39,21 @@ static inline const char *errno_text(int err)
 {
 	static const char *const names[] = {
 #define NAME(e) [e] = #e
-		NAME(EPERM),	   NAME(ENOENT),    NAME(ESRCH),	    NAME(EINTR),
-		NAME(EIO),	   NAME(ENXIO),	    NAME(E2BIG),	    NAME(ENOEXEC),
-		NAME(EBADF),	   NAME(ECHILD),    NAME(EAGAIN),	    NAME(ENOMEM),
-		NAME(EACCES),	   NAME(EFAULT),    NAME(ENOTBLK),	    NAME(EBUSY),
-		NAME(EEXIST),	   NAME(EXDEV),	    NAME(ENODEV),	    NAME(ENOTDIR),
-		NAME(EISDIR),	   NAME(EINVAL),    NAME(ENFILE),	    NAME(EMFILE),
-		NAME(ENOTTY),	   NAME(ETXTBSY),   NAME(EFBIG),	    NAME(ENOSPC),
-		NAME(ESPIPE),	   NAME(EROFS),	    NAME(EMLINK),	    NAME(EPIPE),
-		NAME(EDOM),	   NAME(ERANGE),    NAME(EDEADLK),	    NAME(ENAMETOOLONG),
-		NAME(ENOLCK),	   NAME(ENOSYS),    NAME(ENOTEMPTY),	    NAME(ELOOP),
-		NAME(ENODATA),	   NAME(ETIME),	    NAME(EOVERFLOW),	    NAME(ENOTSOCK),
-		NAME(EOPNOTSUPP),  NAME(ETIMEDOUT), NAME(EALREADY),	    NAME(EINPROGRESS),
-		NAME(ESTALE),	   NAME(ECANCELED), NAME(EOWNERDEAD),	    NAME(ENOTRECOVERABLE),
+		NAME(EPERM),	    NAME(ENOENT),	   NAME(ESRCH),	     NAME(EINTR),
+		NAME(EIO),	    NAME(ENXIO),	   NAME(E2BIG),	     NAME(ENOEXEC),
+		NAME(EBADF),	    NAME(ECHILD),	   NAME(EAGAIN),     NAME(ENOMEM),
+		NAME(EACCES),	    NAME(EFAULT),	   NAME(ENOTBLK),    NAME(EBUSY),
+		NAME(EEXIST),	    NAME(EXDEV),	   NAME(ENODEV),     NAME(ENOTDIR),
+		NAME(EISDIR),	    NAME(EINVAL),	   NAME(ENFILE),     NAME(EMFILE),
+		NAME(ENOTTY),	    NAME(ETXTBSY),	   NAME(EFBIG),	     NAME(ENOSPC),
+		NAME(ESPIPE),	    NAME(EROFS),	   NAME(EMLINK),     NAME(EPIPE),
+		NAME(EDOM),	    NAME(ERANGE),	   NAME(EDEADLK),    NAME(ENAMETOOLONG),
+		NAME(ENOLCK),	    NAME(ENOSYS),	   NAME(ENOTEMPTY),  NAME(ELOOP),
+		NAME(ENODATA),	    NAME(ETIME),	   NAME(EOVERFLOW),  NAME(ENOTSOCK),
+		NAME(EOPNOTSUPP),   NAME(ETIMEDOUT),	   NAME(EALREADY),   NAME(EINPROGRESS),
+		NAME(ESTALE),	    NAME(ECANCELED),	   NAME(EOWNERDEAD), NAME(ENOTRECOVERABLE),
 		NAME(EAFNOSUPPORT), NAME(EPROTONOSUPPORT), NAME(EADDRINUSE), NAME(EADDRNOTAVAIL),
-		NAME(ECONNREFUSED), NAME(ECONNRESET), NAME(EISCONN), NAME(ENOTCONN),
+		NAME(ECONNREFUSED), NAME(ECONNRESET),	   NAME(EISCONN),    NAME(ENOTCONN),
 #undef NAME
 	};
 	static _Thread_local char number[16];
@@ -109,10 +109,10 @@ static inline long must(const char *file, int line, const char *text, long value
 /* A step on the way that has to work, or the test is pointless. */
 #define MUST(call) must(__FILE__, __LINE__, #call, (long)(call))
 /* For calls that return an error number: the pthread_* family. */
-#define SHOW_ERROR(call)                                                          \
-	do {                                                                      \
-		int error_ = (call);                                              \
-		say("%s = %s", #call, error_ ? errno_text(error_) : "0");         \
+#define SHOW_ERROR(call)                                                  \
+	do {                                                              \
+		int error_ = (call);                                      \
+		say("%s = %s", #call, error_ ? errno_text(error_) : "0"); \
 	} while (0)
 
 /* ---- helpers that most programs need ---- */
@@ -165,9 +165,10 @@ static inline const char *get_file(const char *path)
 static inline const char *signal_text(int sig)
 {
 	static const char *const names[] = {
-		"0",	 "HUP",	 "INT",	 "QUIT", "ILL",	 "TRAP", "ABRT", "BUS",	   "FPE",  "KILL", "USR1",
-		"SEGV",	 "USR2", "PIPE", "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN",
-		"TTOU",	 "URG",	 "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO",   "PWR",  "SYS",
+		"0",	  "HUP",  "INT",    "QUIT", "ILL",   "TRAP", "ABRT", "BUS",
+		"FPE",	  "KILL", "USR1",   "SEGV", "USR2",  "PIPE", "ALRM", "TERM",
+		"STKFLT", "CHLD", "CONT",   "STOP", "TSTP",  "TTIN", "TTOU", "URG",
+		"XCPU",	  "XFSZ", "VTALRM", "PROF", "WINCH", "IO",   "PWR",  "SYS",
 	};
 	static _Thread_local char number[16];
 
@@ -201,9 +202,9 @@ static inline void reap(const char *who, pid_t pid)
 }
 
 /* IN_CHILD("name") { ... }: the block runs in a child; the parent waits and says how it ended. */
-#define IN_CHILD(who)                                                                        \
-	for (pid_t child_ = MUST(fork()), once_ = 1; once_;                                  \
-	     once_ = 0, child_ ? reap(who, child_) : _exit(0))                               \
+#define IN_CHILD(who)                                          \
+	for (pid_t child_ = MUST(fork()), once_ = 1; once_;    \
+	     once_ = 0, child_ ? reap(who, child_) : _exit(0)) \
 		if (child_ == 0)
 
 static inline void set_handler(int sig, void (*handler)(int), int flags)

@@ -10,7 +10,8 @@ static void show_ids(void)
 
 	getresuid(&ruid, &euid, &suid);
 	getresgid(&rgid, &egid, &sgid);
-	say("uid %d %d %d gid %d %d %d secure %ld", ruid, euid, suid, rgid, egid, sgid, getauxval(AT_SECURE));
+	say("uid %d %d %d gid %d %d %d secure %ld", ruid, euid, suid, rgid, egid, sgid,
+	    getauxval(AT_SECURE));
 }
 
 static void show_signals(void)

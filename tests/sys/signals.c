@@ -12,8 +12,9 @@ static void say_signal(int sig)
 
 static void say_info(int sig, siginfo_t *info, void *context)
 {
-	say("%s: signo %d code %d pid %s uid %d value %d", signal_text(sig), info->si_signo, info->si_code,
-	    info->si_pid == getpid() ? "own" : "other", info->si_uid, info->si_value.sival_int);
+	say("%s: signo %d code %d pid %s uid %d value %d", signal_text(sig), info->si_signo,
+	    info->si_code, info->si_pid == getpid() ? "own" : "other", info->si_uid,
+	    info->si_value.sival_int);
 }
 
 static void set_info_handler(int sig, void (*handler)(int, siginfo_t *, void *), int flags)
@@ -34,7 +35,8 @@ static void block(int how, int sig)
 
 TEST(sigaction)
 {
-	struct sigaction action = { .sa_handler = say_signal, .sa_flags = SA_RESTART | SA_NODEFER }, old;
+	struct sigaction action = { .sa_handler = say_signal, .sa_flags = SA_RESTART | SA_NODEFER },
+			 old;
 
 	SHOW(sigaction(SIGUSR1, &action, NULL));
 	SHOW(sigaction(SIGUSR1, NULL, &old));
@@ -83,7 +85,8 @@ TEST(information)
 	raise(SIGUSR1);
 	sigqueue(getpid(), SIGUSR1, value);
 	sigqueue(getpid(), 40, value);
-	IN_CHILD("child") {
+	IN_CHILD("child")
+	{
 		kill(getppid(), SIGUSR1);
 	}
 	SHOW(syscall(SYS_rt_sigqueueinfo, getpid(), SIGUSR1, &info));
@@ -122,7 +125,8 @@ TEST(mask)
 
 TEST(kill_cannot_be_blocked)
 {
-	IN_CHILD("child") {
+	IN_CHILD("child")
+	{
 		sigset_t all, now;
 
 		memset(&all, 0xff, sizeof(all));
@@ -178,7 +182,8 @@ TEST(action_mask)
 
 TEST(resethand)
 {
-	IN_CHILD("child") {
+	IN_CHILD("child")
+	{
 		set_handler(SIGUSR1, say_signal, SA_RESETHAND);
 		raise(SIGUSR1);
 		raise(SIGUSR1);
@@ -309,10 +314,12 @@ TEST(stop_and_continue_cancel_each_other)
 	raise(SIGTSTP);
 	raise(SIGCONT);
 	MUST(sigpending(&pending));
-	say("TSTP %s CONT %s", yes_no(sigismember(&pending, SIGTSTP)), yes_no(sigismember(&pending, SIGCONT)));
+	say("TSTP %s CONT %s", yes_no(sigismember(&pending, SIGTSTP)),
+	    yes_no(sigismember(&pending, SIGCONT)));
 	raise(SIGTSTP);
 	MUST(sigpending(&pending));
-	say("TSTP %s CONT %s", yes_no(sigismember(&pending, SIGTSTP)), yes_no(sigismember(&pending, SIGCONT)));
+	say("TSTP %s CONT %s", yes_no(sigismember(&pending, SIGTSTP)),
+	    yes_no(sigismember(&pending, SIGCONT)));
 }
 
 static char other_stack[65536];
@@ -323,7 +330,8 @@ static void on_other_stack(int sig)
 	char local;
 
 	MUST(sigaltstack(NULL, &now));
-	say("on it: %s, flags %x", yes_no(&local > other_stack && &local < other_stack + sizeof(other_stack)),
+	say("on it: %s, flags %x",
+	    yes_no(&local > other_stack && &local < other_stack + sizeof(other_stack)),
 	    now.ss_flags);
 	SHOW(sigaltstack(&other, NULL));
 }
@@ -368,11 +376,13 @@ TEST(stack_overflow)
 {
 	stack_t stack = { other_stack, 0, sizeof(other_stack) };
 
-	IN_CHILD("without another stack") {
+	IN_CHILD("without another stack")
+	{
 		set_handler(SIGSEGV, exit_fine, 0);
 		overflow(0);
 	}
-	IN_CHILD("with another stack") {
+	IN_CHILD("with another stack")
+	{
 		MUST(sigaltstack(&stack, NULL));
 		set_handler(SIGSEGV, exit_fine, SA_ONSTACK);
 		overflow(0);
@@ -381,16 +391,19 @@ TEST(stack_overflow)
 
 TEST(fatal_fault_while_blocked_or_ignored)
 {
-	IN_CHILD("blocked") {
+	IN_CHILD("blocked")
+	{
 		block(SIG_BLOCK, SIGSEGV);
 		set_handler(SIGSEGV, exit_fine, 0);
 		*(volatile int *)8 = 1;
 	}
-	IN_CHILD("ignored") {
+	IN_CHILD("ignored")
+	{
 		signal(SIGSEGV, SIG_IGN);
 		*(volatile int *)8 = 1;
 	}
-	IN_CHILD("sent and ignored") {
+	IN_CHILD("sent and ignored")
+	{
 		signal(SIGSEGV, SIG_IGN);
 		raise(SIGSEGV);
 	}
@@ -400,7 +413,8 @@ static void skip_instruction(int sig, siginfo_t *info, void *context)
 {
 	ucontext_t *uc = context;
 
-	say("at the instruction: %s", yes_no(*(unsigned char *)uc->uc_mcontext.gregs[REG_RIP] == 0x0f));
+	say("at the instruction: %s",
+	    yes_no(*(unsigned char *)uc->uc_mcontext.gregs[REG_RIP] == 0x0f));
 	uc->uc_mcontext.gregs[REG_RIP] += 2;
 	uc->uc_mcontext.gregs[REG_RAX] = 1234;
 	sigaddset(&uc->uc_sigmask, SIGUSR2);

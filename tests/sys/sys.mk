@@ -7,7 +7,8 @@
 
 SYS	:= $(O)/sys
 # They give NULL and ignore results on purpose.
-SYS_WARN := -Wno-nonnull -Wno-unused-result -Wno-stringop-overflow -Wno-stringop-overread -Wno-array-bounds -Wno-infinite-recursion
+SYS_WARN := -Wno-nonnull -Wno-unused-result -Wno-stringop-overflow -Wno-stringop-overread -Wno-array-bounds -Wno-infinite-recursion \
+	    -Wno-missing-field-initializers
 
 SYS_PROGRAMS := $(patsubst tests/sys/%.c,$(SYS)/%,$(sort $(wildcard tests/sys/*.c)))
 

@@ -27,12 +27,12 @@ struct test {
 static struct test tests[MAX_TESTS];
 static int nr_tests;
 
-#define TEST(ident)                                                                          \
-	static void test_##ident(void);                                                      \
-	static __attribute__((constructor)) void add_##ident(void)                           \
-	{                                                                                    \
-		tests[nr_tests++] = (struct test){ #ident, test_##ident };                   \
-	}                                                                                    \
+#define TEST(ident)                                                        \
+	static void test_##ident(void);                                    \
+	static __attribute__((constructor)) void add_##ident(void)         \
+	{                                                                  \
+		tests[nr_tests++] = (struct test){ #ident, test_##ident }; \
+	}                                                                  \
 	static void test_##ident(void)
 
 #define TEST_SECONDS 20

@@ -33,7 +33,8 @@ static void *check_ids(void *arg)
 {
 	pid_t tid = syscall(SYS_gettid);
 
-	say("same pid: %s, other tid: %s", yes_no(getpid() == *(pid_t *)arg), yes_no(tid != getpid()));
+	say("same pid: %s, other tid: %s", yes_no(getpid() == *(pid_t *)arg),
+	    yes_no(tid != getpid()));
 	say("local %d", local);
 	local = 9;
 	return NULL;
@@ -267,13 +268,15 @@ TEST(robust_mutex)
 TEST(robust_mutex_across_processes)
 {
 	pthread_mutexattr_t attr;
-	pthread_mutex_t *shared = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	pthread_mutex_t *shared =
+		mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	pthread_mutexattr_init(&attr);
 	pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
 	pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
 	pthread_mutex_init(shared, &attr);
-	IN_CHILD("holder") {
+	IN_CHILD("holder")
+	{
 		pthread_mutex_lock(shared);
 		kill(getpid(), SIGKILL);
 	}
@@ -315,7 +318,8 @@ static void *exit_all(void *arg)
 
 TEST(exit_by_a_thread)
 {
-	IN_CHILD("child") {
+	IN_CHILD("child")
+	{
 		pthread_t thread;
 
 		pthread_create(&thread, NULL, exit_all, NULL);
@@ -332,7 +336,8 @@ static void *live_on(void *arg)
 
 TEST(main_thread_leaves_first)
 {
-	IN_CHILD("child") {
+	IN_CHILD("child")
+	{
 		pthread_t thread;
 
 		pthread_create(&thread, NULL, live_on, NULL);
@@ -342,7 +347,8 @@ TEST(main_thread_leaves_first)
 
 static void *fork_here(void *arg)
 {
-	IN_CHILD("forked by a thread") {
+	IN_CHILD("forked by a thread")
+	{
 		say("one thread: %s", yes_no(syscall(SYS_gettid) == getpid()));
 		say("local %d", local);
 	}
@@ -373,11 +379,13 @@ TEST(fatal_signal_takes_all)
 {
 	pthread_t thread;
 
-	IN_CHILD("killed") {
+	IN_CHILD("killed")
+	{
 		pthread_create(&thread, NULL, kill_process, NULL);
 		pause();
 	}
-	IN_CHILD("faulting") {
+	IN_CHILD("faulting")
+	{
 		pthread_create(&thread, NULL, segv, NULL);
 		pause();
 	}
@@ -393,7 +401,8 @@ static void *wait_in_pipe(void *arg)
 
 TEST(exit_with_threads_blocked)
 {
-	IN_CHILD("child") {
+	IN_CHILD("child")
+	{
 		pthread_t thread;
 		int fds[2];
 

@@ -11,7 +11,7 @@ static void on_timer(int sig, siginfo_t *info, void *context)
 	last = *info;
 }
 
-static void catch(int sig)
+static void catch (int sig)
 {
 	struct sigaction action = { .sa_sigaction = on_timer, .sa_flags = SA_SIGINFO };
 
@@ -25,7 +25,8 @@ TEST(alarm)
 	SHOW(alarm(50));
 	SHOW(alarm(0));
 	SHOW(alarm(0));
-	IN_CHILD("killed") {
+	IN_CHILD("killed")
+	{
 		ualarm(1000, 0);
 		pause();
 	}
@@ -36,7 +37,7 @@ TEST(setitimer_real)
 	struct itimerval value = { .it_value = { 0, 10000 } }, old;
 	int64_t start;
 
-	catch(SIGALRM);
+	catch (SIGALRM);
 	start = now_ns();
 	SHOW(setitimer(ITIMER_REAL, &value, NULL));
 	SHOW(pause());
@@ -74,8 +75,8 @@ TEST(cpu_timers)
 {
 	struct itimerval value = { .it_value = { 0, 20000 } };
 
-	catch(SIGPROF);
-	catch(SIGVTALRM);
+	catch (SIGPROF);
+	catch (SIGVTALRM);
 	SHOW(setitimer(ITIMER_PROF, &value, NULL));
 	spin();
 	say("%d, signal %s", fired, signal_text(last.si_signo));
@@ -88,11 +89,13 @@ TEST(cpu_timers)
 TEST(posix_timer)
 {
 	struct itimerspec value = { .it_value = { 0, 10 * MSEC } }, old;
-	struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = 40, .sigev_value.sival_int = 77 };
+	struct sigevent event = { .sigev_notify = SIGEV_SIGNAL,
+				  .sigev_signo = 40,
+				  .sigev_value.sival_int = 77 };
 	int64_t start;
 	timer_t timer;
 
-	catch(40);
+	catch (40);
 	SHOW(timer_create(CLOCK_MONOTONIC, &event, &timer));
 	start = now_ns();
 	SHOW(timer_settime(timer, 0, &value, NULL));
@@ -122,7 +125,7 @@ TEST(posix_timer_absolute_and_interval)
 	struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1 };
 	timer_t timer;
 
-	catch(SIGUSR1);
+	catch (SIGUSR1);
 	MUST(timer_create(CLOCK_REALTIME, &event, &timer));
 	value.it_value = (struct timespec){ 1, 0 };
 	SHOW(timer_settime(timer, TIMER_ABSTIME, &value, NULL));
@@ -139,7 +142,7 @@ TEST(overrun)
 	timer_t timer;
 	sigset_t set;
 
-	catch(SIGUSR1);
+	catch (SIGUSR1);
 	sigemptyset(&set);
 	sigaddset(&set, SIGUSR1);
 	sigprocmask(SIG_BLOCK, &set, NULL);
@@ -147,7 +150,8 @@ TEST(overrun)
 	MUST(timer_settime(timer, 0, &value, NULL));
 	sleep_ms(30);
 	sigprocmask(SIG_UNBLOCK, &set, NULL);
-	say("fired %s, overrun: %s", yes_no(fired >= 1), yes_no(timer_getoverrun(timer) >= 0 && last.si_overrun >= 10));
+	say("fired %s, overrun: %s", yes_no(fired >= 1),
+	    yes_no(timer_getoverrun(timer) >= 0 && last.si_overrun >= 10));
 }
 
 static void notify(union sigval value)
@@ -159,7 +163,9 @@ static void notify(union sigval value)
 TEST(timer_thread)
 {
 	struct itimerspec value = { .it_value = { 0, 5 * MSEC } };
-	struct sigevent event = { .sigev_notify = SIGEV_THREAD, .sigev_notify_function = notify, .sigev_value.sival_int = 3 };
+	struct sigevent event = { .sigev_notify = SIGEV_THREAD,
+				  .sigev_notify_function = notify,
+				  .sigev_value.sival_int = 3 };
 	timer_t timer;
 
 	MUST(timer_create(CLOCK_MONOTONIC, &event, &timer));
@@ -197,7 +203,7 @@ TEST(many)
 	struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = 41 };
 	timer_t timers[200];
 
-	catch(41);
+	catch (41);
 	for (int i = 0; i < 200; i++)
 		MUST(timer_create(CLOCK_MONOTONIC, &event, &timers[i]));
 	for (int i = 0; i < 200; i++)

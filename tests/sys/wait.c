@@ -23,8 +23,11 @@ static pid_t sleeper(void)
 
 static void say_info(const char *what, const siginfo_t *info, pid_t pid)
 {
-	say("%s: signo %d code %d errno %d pid %s uid %d status %d", what, info->si_signo, info->si_code,
-	    info->si_errno, info->si_pid == pid ? "the child's" : info->si_pid ? "another" : "0",
+	say("%s: signo %d code %d errno %d pid %s uid %d status %d", what, info->si_signo,
+	    info->si_code, info->si_errno,
+	    info->si_pid == pid ? "the child's"
+	    : info->si_pid	? "another"
+				: "0",
 	    info->si_uid, info->si_status);
 }
 
@@ -72,7 +75,8 @@ TEST(killed)
 		kill(pid, signals[i]);
 		reap("child", pid);
 	}
-	IN_CHILD("abort") {
+	IN_CHILD("abort")
+	{
 		abort();
 	}
 }
