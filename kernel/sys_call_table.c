@@ -7,7 +7,7 @@
 #include <kernel/syscall.h>
 
 /* Only the names are needed here: what each takes is between its own file and the program. */
-#define CALL(number, name) long sys_##name(void) __attribute__((weak));
+#define CALL(number, name) long sys_##name(void);
 #define NONE(number, name)
 #include <kernel/syscall_list.h>
 #undef CALL
@@ -29,7 +29,7 @@ const syscall_t sys_call_table[NR_SYSCALLS] = {
 #undef NONE
 };
 
-#define CALL(number, function) long function(void) __attribute__((weak));
+#define CALL(number, function) long function(void);
 #include <kernel/syscall_list_i386.h>
 #undef CALL
 
