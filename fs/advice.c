@@ -1,5 +1,6 @@
 /* Calls about getting data to a disk or from it: here everything is in memory. */
 #include <fs/inode.h>
+#include <fs/stat.h>
 #include <fs/syscalls_path.h>
 
 #define POSIX_FADV_NOREUSE 5
@@ -38,12 +39,13 @@ long sys_readahead(int fd, s64 offset, u64 count)
 long sys_fadvise64(int fd, s64 offset, s64 length, int advice)
 {
 	struct fd borrowed = fd_borrow(fd);
-	struct file *file = borrowed.file;
+	struct stat_data stat;
 	long error = 0;
 
-	if (!file)
+	if (!borrowed.file)
 		return -EBADF;
-	if (!file->dentry || S_ISFIFO(file->dentry->inode->mode))
+	stat_file(borrowed.file, &stat);
+	if (S_ISFIFO(stat.mode))
 		error = -ESPIPE;
 	else if (length < 0 || advice < 0 || advice > POSIX_FADV_NOREUSE)
 		error = -EINVAL;

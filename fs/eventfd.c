@@ -76,7 +76,8 @@ static ssize_t eventfd_write(struct file *file, struct iov_iter *from, loff_t *p
 	struct eventfd *event = file->private_data;
 	u64 value;
 
-	if (from->count < sizeof(value))
+	/* Neither more than one number nor one in several pieces, as on Linux. */
+	if (from->iov->length != sizeof(value))
 		return -EINVAL;
 	if (copy_from_iter(&value, sizeof(value), from) < sizeof(value))
 		return -EFAULT;

@@ -82,38 +82,53 @@ static ssize_t copy_all(struct place *in, struct place *out, size_t size)
 	return total ? (ssize_t)total : done;
 }
 
-static ssize_t send(struct file *out_file, struct file *in_file, loff_t __user *offset, size_t size)
+/* What Linux looks at before it looks at where the data is to go. */
+static int input_begin(struct place *place, struct file *file, loff_t __user *offset, size_t size)
 {
-	struct place in, out;
-	ssize_t done;
-	int error;
+	*place = (struct place){ .file = file, .user = offset };
+	if (offset && get_user(place->pos, offset))
+		return -EFAULT;
+	if (!file || !file_readable(file))
+		return -EBADF;
+	if (offset && !file_has_position(file))
+		return -ESPIPE;
+	if (!offset)
+		place->pos = file->pos;
+	return place->pos < 0 || (ssize_t)size < 0 ? -EINVAL : 0;
+}
 
-	error = rw_allowed(in_file, RW_READ) ?: rw_allowed(out_file, RW_WRITE);
-	if (error)
-		return error;
-	if (!file_has_position(in_file))
-		return offset ? -ESPIPE : -EINVAL;
-	if ((ssize_t)size < 0 || (in_file->dentry && S_ISDIR(in_file->dentry->inode->mode)) ||
-	    (out_file->flags & O_APPEND))
+static int output_begin(struct place *place, struct file *file)
+{
+	if (!file)
+		return -EBADF;
+	return rw_allowed(file, RW_WRITE) ?: place_begin(place, file, NULL);
+}
+
+static ssize_t send(struct place *in, struct place *out, size_t size)
+{
+	const struct file *file = in->file;
+	ssize_t done;
+
+	if (!file_has_position(file) || (file->dentry && S_ISDIR(file->dentry->inode->mode)) ||
+	    (out->file->flags & O_APPEND))
 		return -EINVAL;
-	error = place_begin(&in, in_file, offset) ?: place_begin(&out, out_file, NULL);
-	if (error)
-		return error;
-	done = copy_all(&in, &out, min(size, MAX_RW_COUNT));
+	done = copy_all(in, out, min(size, MAX_RW_COUNT));
 	if (done <= 0)
 		return done;
-	return place_end(&out) ?: place_end(&in) ?: done;
+	return place_end(out) ?: place_end(in) ?: done;
 }
 
 long sys_sendfile(int out_number, int in_number, loff_t __user *offset, size_t size)
 {
-	struct fd in = fd_borrow(in_number), out = fd_borrow(out_number);
-	long result = -EBADF;
+	struct fd in_fd = fd_borrow(in_number), out_fd = fd_borrow(out_number);
+	struct place in, out;
+	long result;
 
-	if (in.file && out.file)
-		result = send(out.file, in.file, offset, size);
-	fd_return(out);
-	fd_return(in);
+	result = input_begin(&in, in_fd.file, offset, size) ?: output_begin(&out, out_fd.file);
+	if (!result)
+		result = send(&in, &out, size);
+	fd_return(out_fd);
+	fd_return(in_fd);
 	return result;
 }
 

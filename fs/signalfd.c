@@ -197,6 +197,7 @@ static void signalfd_show_fdinfo(struct file *file, struct seq_buf *out)
 
 static const struct file_ops signalfd_ops = {
 	.read = signalfd_read,
+	.llseek = llseek_nothing,
 	.poll = signalfd_poll,
 	.release = signalfd_release,
 	.show_fdinfo = signalfd_show_fdinfo,

@@ -1,10 +1,14 @@
 /* statfs: how much room there is. */
 #include <fs/inode.h>
+#include <fs/stat.h>
 #include <fs/syscalls_path.h>
 
 /* f_flags: as mount's, and one that says that they are valid */
 #define ST_VALID    0x20
 #define ST_RELATIME 0x1000
+#define PIPEFS_MAGIC	  0x50495045
+#define SOCKFS_MAGIC	  0x534f434b
+#define ANON_INODES_MAGIC 0x09041934
 #define ST_KEPT \
 	(MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_SYNCHRONOUS | MS_NOATIME | MS_NODIRATIME)
 
@@ -42,6 +46,22 @@ static long copy_statfs(const struct super *super, struct statfs64 __user *out)
 	return copy_to_user(out, &statfs, sizeof(statfs)) ? -EFAULT : 0;
 }
 
+/* What is in no file system has one that nobody sees. */
+static long copy_nameless_statfs(struct file *file, struct statfs64 __user *out)
+{
+	struct statfs64 statfs = { .block_size = PAGE_SIZE,
+				   .name_length = NAME_MAX,
+				   .fragment_size = PAGE_SIZE,
+				   .flags = ST_VALID };
+	struct stat_data stat;
+
+	stat_file(file, &stat);
+	statfs.type = S_ISFIFO(stat.mode)   ? PIPEFS_MAGIC
+		      : S_ISSOCK(stat.mode) ? SOCKFS_MAGIC
+					    : ANON_INODES_MAGIC;
+	return copy_to_user(out, &statfs, sizeof(statfs)) ? -EFAULT : 0;
+}
+
 long sys_statfs(const char __user *path, struct statfs64 __user *out)
 {
 	struct dentry *dentry = user_walk(AT_FDCWD, path, WALK_FOLLOW);
@@ -57,12 +77,12 @@ long sys_statfs(const char __user *path, struct statfs64 __user *out)
 long sys_fstatfs(int fd, struct statfs64 __user *out)
 {
 	struct file *file = fd_get_any(fd);
-	long error = -ENOSYS;
+	long error;
 
 	if (!file)
 		return -EBADF;
-	if (file->dentry)
-		error = copy_statfs(file->dentry->super, out);
+	error = file->dentry ? copy_statfs(file->dentry->super, out)
+			     : copy_nameless_statfs(file, out);
 	file_put(file);
 	return error;
 }

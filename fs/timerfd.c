@@ -137,6 +137,7 @@ static void timerfd_show_fdinfo(struct file *file, struct seq_buf *out)
 
 static const struct file_ops timerfd_ops = {
 	.read = timerfd_read,
+	.llseek = llseek_nothing,
 	.poll = timerfd_poll,
 	.release = timerfd_release,
 	.show_fdinfo = timerfd_show_fdinfo,

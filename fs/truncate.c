@@ -1,5 +1,6 @@
 /* Setting a file's size, and making or freeing room in it. */
 #include <fs/attributes.h>
+#include <fs/stat.h>
 #include <fs/syscalls_path.h>
 #include <fs/tmpfs.h>
 #include <kernel/process.h>
@@ -80,16 +81,17 @@ long sys_ftruncate(int fd, s64 size)
 
 static int check_fallocate(struct file *file, loff_t offset, loff_t length)
 {
-	u32 mode = file->dentry ? file->dentry->inode->mode : S_IFIFO;
+	struct stat_data stat;
 	loff_t end;
 
 	if (!file_writable(file))
 		return -EBADF;
-	if (S_ISFIFO(mode))
+	stat_file(file, &stat);
+	if (S_ISFIFO(stat.mode))
 		return -ESPIPE;
-	if (S_ISDIR(mode))
+	if (S_ISDIR(stat.mode))
 		return -EISDIR;
-	if (!S_ISREG(mode))
+	if (!S_ISREG(stat.mode))
 		return -ENODEV;
 	if (__builtin_add_overflow(offset, length, &end))
 		return -EFBIG;

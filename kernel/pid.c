@@ -16,6 +16,7 @@ static struct pid_entry {
 	u32 users;
 } * table;
 static u32 last_pid = INIT_PID;
+static u64 given; /* numbers, since boot */
 
 DEFINE_SPINLOCK(tree_lock);
 LIST_HEAD(process_list);
@@ -48,9 +49,15 @@ u32 pid_alloc(void)
 	if (pid) {
 		table[pid].users = 1;
 		last_pid = pid;
+		WRITE_ONCE(given, given + 1);
 	}
 	spin_unlock_bh(&tree_lock);
 	return pid;
+}
+
+u64 pids_given(void)
+{
+	return READ_ONCE(given);
 }
 
 void pid_get(u32 pid)

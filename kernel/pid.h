@@ -9,6 +9,8 @@
 void pids_init(void);
 /* A number that no task, group or session has, with one reference; 0: there is none left. */
 u32 pid_alloc(void);
+/* How many it has given since boot: tasks that were made. */
+u64 pids_given(void);
 /* tree_lock held: a group or session uses the number / no longer does. */
 void pid_get(u32 pid);
 void pid_put(u32 pid);

@@ -203,6 +203,7 @@ bool setup_frame(struct trap_frame *frame, int sig, const struct sigaction *acti
 	if (fpu_copy_to_user((void __user *)fpstate) ||
 	    copy_to_user((void __user *)rsp, &user, sizeof(user)))
 		return false;
+	fpu_reset();
 	if (signals->altstack_flags & SS_AUTODISARM)
 		disable_altstack(signals);
 	enter_handler(frame, rsp, sig, action->handler);

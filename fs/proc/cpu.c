@@ -184,8 +184,9 @@ static void show_cpu_stat(struct seq_buf *out, const struct proc_entry *entry)
 		switches += stats.switches;
 		running += stats.running;
 	}
-	seq_printf(out, "ctxt %llu\nbtime %llu\nprocs_running %u\nprocs_blocked %u\n", switches,
-		   (wall_ns() - clock_ns()) / NSEC_PER_SEC, running, count_blocked());
+	seq_printf(out, "ctxt %llu\nbtime %llu\nprocesses %llu\n", switches,
+		   (wall_ns() - clock_ns()) / NSEC_PER_SEC, pids_given());
+	seq_printf(out, "procs_running %u\nprocs_blocked %u\n", running, count_blocked());
 	print_softirqs(out);
 }
 

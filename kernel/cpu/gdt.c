@@ -55,13 +55,15 @@ void gdt_init_cpu(void)
 	gdt[USER_CS / 8] = GDT_USER_CODE;
 	set_tss_descriptor(&gdt[TSS_SEL / 8], (u64)tss, sizeof(*tss) - 1);
 
-	/* The far return reloads CS; GS is left alone, its base is this CPU's data. */
+	/* The far return reloads CS; GS is left alone, its base is this CPU's data. There is no LDT: without
+	 * saying so, selectors into whatever lies at address 0 would do. */
 	__asm__ volatile("lgdt %0\n\t"
 			 "mov %1, %%ds; mov %1, %%es; mov %1, %%ss\n\t"
 			 "pushq %2; leaq 1f(%%rip), %%rax; pushq %%rax; lretq\n"
-			 "1: ltr %w3"
+			 "1: ltr %w3; lldt %w4"
 			 :
-			 : "m"(pointer), "r"(KERNEL_DS), "i"(KERNEL_CS), "r"(TSS_SEL)
+			 : "m"(pointer), "r"(KERNEL_DS), "i"(KERNEL_CS), "r"(TSS_SEL),
+			   "r"(0)
 			 : "rax", "memory");
 }
 

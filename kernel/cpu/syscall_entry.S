@@ -77,7 +77,7 @@ syscall_entry:
 	pushq $VECTOR_SYSCALL
 	PUSH_REGISTERS $-ENOSYS
 	movq %gs:current_task, %rbx
-	movq %rax, %rbp
+	movl %eax, %ebp			/* as on Linux, only the lower half counts */
 	ACCOUNT_USER %rbx
 	sti
 

@@ -377,6 +377,15 @@ u64 find_gap(struct mm *mm, u64 size)
 	return find_gap_below(mm, size, USER_END, &ignored);
 }
 
+#define LOW_TOP (1UL << 31)
+
+u64 find_low_gap(struct mm *mm, u64 size)
+{
+	u64 ignored;
+
+	return find_gap_below(mm, size, LOW_TOP, &ignored);
+}
+
 void gap_freed(struct mm *mm, u64 end)
 {
 	struct vm_area *above = vm_find(mm, end);

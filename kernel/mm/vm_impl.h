@@ -107,6 +107,8 @@ int areas_cut(struct mm *mm, u64 start, u64 end) __must_check;
 
 /* A gap of this size below mmap_top, or anywhere; 0: none. */
 u64 find_gap(struct mm *mm, u64 size);
+/* One for MAP_32BIT: below 2 GiB. 0: none. */
+u64 find_low_gap(struct mm *mm, u64 size);
 /* After [start, end) became free. */
 void gap_freed(struct mm *mm, u64 end);
 

@@ -121,12 +121,18 @@ static s64 choose_place(const struct map_request *request)
 			return -EEXIST;
 		return (s64)address;
 	}
+	if (size > USER_END)
+		return -ENOMEM;
+	if (request->flags & MAP_32BIT) {
+		address = find_low_gap(request->mm, size);
+		return address ? (s64)address : -ENOMEM;
+	}
 	address = ALIGN_DOWN(address, PAGE_SIZE);
 	if (address && address < MMAP_MIN_ADDRESS)
 		address = MMAP_MIN_ADDRESS;
 	if (wish_fits(request->mm, address, size))
 		return (s64)address;
-	address = size <= USER_END ? find_gap(request->mm, size) : 0;
+	address = find_gap(request->mm, size);
 	return address ? (s64)address : -ENOMEM;
 }
 

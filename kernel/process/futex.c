@@ -83,6 +83,8 @@ static int make_shared_key(struct futex_key *key, u64 address)
 	area = vm_find(mm, address);
 	if (!area || address < area->start)
 		error = -EFAULT;
+	else if (!area->file && !(area->flags & (VM_SHARED | VM_WRITE)))
+		error = -EFAULT; /* nobody can ever change it */
 	else if (area->flags & VM_SHARED)
 		*key = (struct futex_key){ backing_of(area),
 					   area->pgoff * PAGE_SIZE + address - area->start };
@@ -468,8 +470,7 @@ long sys_futex(u32 __user *address, int operation, u32 value, const struct times
 	u64 deadline;
 	int error;
 
-	if (operation & FUTEX_CLOCK_REALTIME && command != FUTEX_WAIT &&
-	    command != FUTEX_WAIT_BITSET)
+	if (operation & FUTEX_CLOCK_REALTIME && command != FUTEX_WAIT_BITSET)
 		return -ENOSYS;
 	switch (command) {
 	case FUTEX_WAIT:

@@ -85,7 +85,7 @@ long sys_getrlimit(u32 resource, struct rlimit __user *limit)
 
 long sys_setrlimit(u32 resource, const struct rlimit __user *limit)
 {
-	return sys_prlimit64(0, resource, limit, NULL);
+	return limit ? sys_prlimit64(0, resource, limit, NULL) : -EFAULT;
 }
 
 /* ---- usage ----------------------------------------------------------------------------------------- */

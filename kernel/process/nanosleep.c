@@ -69,10 +69,9 @@ static int check_sleep_clock(int clock)
 	case CLOCK_REALTIME_ALARM:
 	case CLOCK_BOOTTIME_ALARM:
 		return 0;
-	case CLOCK_THREAD_CPUTIME_ID:
-		return -EINVAL;
 	default:
-		return clock_is_timeline(clock) || clock == CLOCK_PROCESS_CPUTIME_ID || clock < 0
+		return clock_is_timeline(clock) || clock == CLOCK_PROCESS_CPUTIME_ID ||
+				       clock == CLOCK_THREAD_CPUTIME_ID || clock < 0
 			       ? -EOPNOTSUPP
 			       : -EINVAL;
 	}

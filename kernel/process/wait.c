@@ -188,6 +188,11 @@ long sys_wait4(int pid, int __user *status, int options, struct rusage __user *u
 
 static int parse_waitid(struct wait_request *request, int which, int pid)
 {
+	int wanted = WEXITED | WUNTRACED | WCONTINUED;
+
+	if (request->options & ~(wanted | WNOHANG | WNOWAIT | WNOTHREAD | WALL | (int)WCLONE) ||
+	    !(request->options & wanted))
+		return -EINVAL;
 	switch (which) {
 	case P_ALL:
 		break;
@@ -202,6 +207,8 @@ static int parse_waitid(struct wait_request *request, int which, int pid)
 			pid = current_process->pgrp;
 		break;
 	case P_PIDFD:
+		if (pid < 0)
+			return -EINVAL;
 		pid = pidfd_to_pid(pid);
 		if (pid < 0)
 			return pid;
@@ -229,15 +236,9 @@ long sys_waitid(int which, int pid, void __user *info, int options, struct rusag
 	struct siginfo answer = { 0 };
 	int result;
 
-	if (options & ~(WNOHANG | WNOWAIT | WEXITED | WUNTRACED | WCONTINUED | WNOTHREAD | WALL |
-			(int)WCLONE) ||
-	    !(options & (WEXITED | WUNTRACED | WCONTINUED)))
-		return -EINVAL;
 	result = parse_waitid(&request, which, pid);
 	if (!result)
 		result = do_wait(&request);
-	if (result < 0)
-		return result;
 	if (result > 0) {
 		answer.signo = SIGCHLD;
 		answer.code = request.code;
@@ -247,5 +248,7 @@ long sys_waitid(int which, int pid, void __user *info, int options, struct rusag
 		if (copy_usage(usage, &request.usage))
 			return -EFAULT;
 	}
-	return info && copy_to_user(info, &answer, sizeof(answer)) ? -EFAULT : 0;
+	if (info && copy_to_user(info, &answer, sizeof(answer)))
+		return -EFAULT;
+	return min(result, 0);
 }

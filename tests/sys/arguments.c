@@ -49,7 +49,6 @@ static struct sigevent event = { .sigev_notify = SIGEV_NONE };
 static struct clone_args clone_arguments = { .exit_signal = 99 };
 static uint32_t word = 1;
 static off_t offset;
-static stack_t stack = { buffer, SS_DISABLE, 0 };
 
 #define P(x) ((long)(x))
 
@@ -113,7 +112,7 @@ static const struct call {
 	{ "readahead", SYS_readahead, "f--", { FILE_FD, 0, 10 } },
 	{ "ftruncate", SYS_ftruncate, "f-", { FILE_FD, 5 } },
 	{ "truncate", SYS_truncate, "p-", { P(name), 5 } },
-	{ "sendfile", SYS_sendfile, "ffp-", { OUT_FD, FILE_FD, P(&offset), 4 } },
+	{ "sendfile", SYS_sendfile, "f-p-", { OUT_FD, FILE_FD, P(&offset), 4 } },
 	{ "copy_file_range",
 	  SYS_copy_file_range,
 	  "fpfp--",
@@ -188,7 +187,7 @@ static const struct call {
 	  "ppp-",
 	  { P(&no_signals), P(buffer), P(zero_time), 8 } },
 	{ "rt_sigqueueinfo", SYS_rt_sigqueueinfo, "--p", { 0, SIGUSR1, P(&info) } },
-	{ "sigaltstack", SYS_sigaltstack, "pp", { P(&stack), P(buffer) } },
+	{ "sigaltstack", SYS_sigaltstack, "-p", { 0, P(buffer) } },
 	{ "signalfd4", SYS_signalfd4, "fp--", { -1, P(&no_signals), 8, 0 } },
 	{ "timerfd_settime", SYS_timerfd_settime, "f-pp", { TIMER, 0, P(&no_spec), P(buffer) } },
 	{ "timerfd_gettime", SYS_timerfd_gettime, "fp", { TIMER, P(buffer) } },

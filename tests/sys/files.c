@@ -246,7 +246,7 @@ TEST(vectors)
 	SHOW(lseek(fd, 0, SEEK_CUR));
 	SHOW(syscall(SYS_preadv2, fd, in, 2, -1, -1, 0));
 	SHOW(syscall(SYS_preadv2, fd, in, 2, 0, 0, 0x1000));
-	SHOW(syscall(SYS_pwritev2, fd, iov, 1, 0, 0, 0x10));
+	SHOW(syscall(SYS_pwritev2, fd, iov, 1, 0, 0, 2));
 	size_of("a");
 }
 
