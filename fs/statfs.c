@@ -4,8 +4,8 @@
 #include <fs/syscalls_path.h>
 
 /* f_flags: as mount's, and one that says that they are valid */
-#define ST_VALID    0x20
-#define ST_RELATIME 0x1000
+#define ST_VALID	  0x20
+#define ST_RELATIME	  0x1000
 #define PIPEFS_MAGIC	  0x50495045
 #define SOCKFS_MAGIC	  0x534f434b
 #define ANON_INODES_MAGIC 0x09041934

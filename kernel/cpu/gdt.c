@@ -62,8 +62,7 @@ void gdt_init_cpu(void)
 			 "pushq %2; leaq 1f(%%rip), %%rax; pushq %%rax; lretq\n"
 			 "1: ltr %w3; lldt %w4"
 			 :
-			 : "m"(pointer), "r"(KERNEL_DS), "i"(KERNEL_CS), "r"(TSS_SEL),
-			   "r"(0)
+			 : "m"(pointer), "r"(KERNEL_DS), "i"(KERNEL_CS), "r"(TSS_SEL), "r"(0)
 			 : "rax", "memory");
 }
 

@@ -9,6 +9,7 @@
  */
 #include <sys/mount.h>
 #include <sys/reboot.h>
+#include <sys/syscall.h>
 #include <tests/sys/show.h>
 
 #define OUTPUT		"/tmp/output"
@@ -163,12 +164,22 @@ static void prepare(void)
 	mount("proc", "/proc", "proc", 0, NULL);
 }
 
+/* Whoever started us may ignore signals, the ones that libc keeps for itself too; both kernels begin alike. */
+static void forget_signals(void)
+{
+	static const char to_default[32]; /* the kernel's struct sigaction, all zero: SIG_DFL */
+
+	for (int sig = 1; sig <= 64; sig++)
+		syscall(SYS_rt_sigaction, sig, to_default, NULL, 8);
+}
+
 int main(int argc, char **argv)
 {
 	bool poweroff = false;
 	char *programs = "", *rest;
 	int repeat = 1;
 
+	forget_signals();
 	prepare();
 	for (int i = 1; i < argc; i++) {
 		if (!strcmp(argv[i], "--poweroff"))
