@@ -207,9 +207,18 @@ bool console_wanted(const char *name)
 
 /* ---- options ------------------------------------------------------------------------------- */
 
+/* tty0, or ttyS0 to ttyS3 and perhaps a speed, which is always the same here. */
+static bool console_exists(const char *value)
+{
+	if (!strcmp(value, "tty0"))
+		return true;
+	return !strncmp(value, "ttyS", 4) && value[4] >= '0' && value[4] <= '3' &&
+	       (!value[5] || value[5] == ',');
+}
+
 static bool parse_console(const char *value)
 {
-	if (strncmp(value, "tty", 3))
+	if (!console_exists(value))
 		return false;
 	for (int i = 0; i < MAX_CONSOLES; i++) {
 		if (!console_names[i]) {

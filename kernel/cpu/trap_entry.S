@@ -77,6 +77,8 @@ trap_common:
 	xorl %ebp, %ebp			/* a backtrace ends here; from kernel code it goes on */
 1:	movq %rsp, %rdi
 	call trap_dispatch
+	.global trap_return		/* for gdb: rsp is at the frame here */
+trap_return:
 	testb $3, FRAME_CS(%rsp)
 	jz 2f
 	swapgs

@@ -50,7 +50,7 @@ def test_commands_are_documented(prompt):
 
 def test_tasks(prompt):
     text = prompt("px-tasks")
-    assert re.search(r"^ +1 +\d uninterruptible +init +0x[0-9a-f]+ +typed$", text, re.M), text
+    assert re.search(r"^ +2 +\d uninterruptible +init +0x[0-9a-f]+ +typed$", text, re.M), text
     assert re.findall(r"on CPU (\d) +idle", text) == ["0", "1"], text
     assert "ksoftirqd/1" in text
 
@@ -58,7 +58,7 @@ def test_tasks(prompt):
 def test_wait_queue_names_function_and_task(prompt):
     text = prompt("px-waitq typed.wq", "px-waitq &typed.wq")
     assert len(re.findall(r"^wait queue typed$", text, re.M)) == 2
-    assert len(re.findall(r"autoremove_wake_function +wakes 1 \(init\)", text)) == 2, text
+    assert len(re.findall(r"autoremove_wake_function +wakes 2 \(init\)", text)) == 2, text
 
 
 @pytest.mark.parametrize("build", ["release", "debug"])
@@ -66,10 +66,10 @@ def test_backtrace_of_sleeping_task(attach, build):
     gdb = attach(build=build)
     gdb.guest.expect(PROMPT)
     text = gdb("px-bt init")
-    assert "1 (init), uninterruptible" in text
+    assert "2 (init), uninterruptible" in text
     calls = [text.index(f" in {name}") for name in ("schedule", "read_line", "monitor_run", "task_main", "task_begin")]
     assert calls == sorted(calls), text
-    assert gdb("px-bt 1").count("\n#") == text.count("\n#")
+    assert gdb("px-bt 2").count("\n#") == text.count("\n#")
 
 
 def test_backtrace_of_running_task(prompt):
