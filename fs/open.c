@@ -68,7 +68,9 @@ struct file *dentry_open(struct dentry *dentry, u32 flags)
 
 static bool follows(const struct open_how *how)
 {
-	return !(how->flags & O_NOFOLLOW);
+	u64 exclusive = O_CREAT | O_EXCL;
+
+	return !(how->flags & O_NOFOLLOW) && (how->flags & exclusive) != exclusive;
 }
 
 /* Into it, making it if it is not there. The result as of walk_into_last(). */
@@ -253,8 +255,6 @@ static int check_how(struct open_how *how)
 		return -EINVAL;
 	if (!(how->flags & (O_CREAT | TMPFILE_BIT)))
 		how->mode = 0;
-	if ((how->flags & O_EXCL) && (how->flags & O_CREAT))
-		how->flags |= O_NOFOLLOW;
 	return 0;
 }
 

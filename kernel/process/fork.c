@@ -276,7 +276,11 @@ static void join_family(struct task *child, u64 flags)
 	process->pgrp = us->pgrp;
 	process->session = us->session;
 	process->tty = us->tty;
-	process->parent = flags & CLONE_PARENT ? us->parent : us;
+	process->parent = us;
+	if (flags & CLONE_PARENT) {
+		process->parent = us->parent;
+		process->exit_signal = us->exit_signal; /* not one that we choose for our parent */
+	}
 	list_add_tail(&process->sibling, &process->parent->children);
 	list_add_tail(&child->thread_link, &process->threads);
 	process->nr_threads = 1;

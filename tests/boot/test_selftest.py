@@ -52,5 +52,5 @@ def test_stress(boot, subtest, smp):
 def test_unknown_selftest_fails(boot):
     """A misspelt name must not look like success."""
     guest = boot(append="selftest=no-such-test")
-    guest.expect("selftest: 0 passed, 0 failed")
+    guest.expect("selftest: 0 passed, 1 failed")
     assert guest.wait_exit() == qemu.EXIT_FAILURE

@@ -206,6 +206,32 @@ TEST(clone_tids)
 	say("%s %s", yes_no(parent_tid == pid), yes_no(child_tid == 0));
 }
 
+static volatile int handled;
+
+static void count_signal(int sig)
+{
+	handled++;
+}
+
+/* A sibling ends with the signal that we end with, not with one that it may choose for our parent. */
+TEST(clone_parent)
+{
+	int status;
+
+	set_handler(SIGUSR1, count_signal, SA_RESTART);
+	IN_CHILD("child")
+	{
+		pid_t pid = syscall(SYS_clone, CLONE_PARENT | SIGUSR1, 0, 0, 0, 0);
+
+		if (pid == 0)
+			_exit(5);
+		SHOW(waitpid(pid, NULL, 0));
+	}
+	SHOW(wait(&status) > 0);
+	say_status("sibling", status);
+	say("%d signals", handled);
+}
+
 TEST(clone_flags)
 {
 	SHOW(syscall(SYS_clone, CLONE_SIGHAND | SIGCHLD, 0, 0, 0, 0));

@@ -58,8 +58,11 @@ static long note(const char *what, long result)
 static int any_fd(void)
 {
 	static const int odd[] = { -1, 99, INT_MAX, -100 };
+	int fd = below(30) ? FIRST_FD + (int)below(FDS) : odd[below(ARRAY_SIZE(odd))];
 
-	return below(30) ? FIRST_FD + (int)below(FDS) : odd[below(ARRAY_SIZE(odd))];
+	if (logging)
+		say("    descriptor %d", fd);
+	return fd;
 }
 
 /* A path of one to three short names, some of them dots, with a slash at its end at times. */
@@ -375,7 +378,7 @@ static void do_sendfile(void)
 
 	if (fstat(out, &st) == 0 && S_ISFIFO(st.st_mode))
 		return;
-	NOTE(sendfile(out, in, below(2) ? &offset : NULL, any_size()));
+	NOTE(sendfile(out, in, below(2) ? &offset : NULL, 1 + any_size()));
 	note("offset", offset);
 }
 
