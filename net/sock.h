@@ -1,0 +1,192 @@
+/*
+ * A socket: queues, a wait queue, and a protocol. One structure serves both sides, the descriptor's
+ * (net/socket.c: system calls, file_ops) and the protocol's (udp.c, tcp.c, raw.c, unix.c), which embed it in
+ * their own and fill in one small table of functions, sock_ops.
+ *
+ * Locks, in acquire order:
+ *   user_lock	a mutex: readers and senders one at a time. Whoever holds it alone takes buffers off the head of
+ *		the receive queue, and may copy from them to user memory with no spinlock held. Never held in sleep
+ *		that waits for the network: wait, then take it, then look again.
+ *   lock	a _bh spinlock: everything else below that softirqs touch too. The lookup tables' bucket locks are
+ *		taken inside it (bind, connect) or without it (lookup takes a reference, unlocks, then locks).
+ *   wq.lock	inside `lock`, or without it.
+ *
+ * References: one for the file (or for the protocol as long as a closed TCP socket still has to do), one for each
+ * table that it is in, one for whoever works on it.
+ */
+#pragma once
+
+#include <fs/file.h>
+#include <kernel/cred.h>
+#include <kernel/lib/hlist.h>
+#include <net/skbuff.h>
+#include <net/sockaddr.h>
+
+struct sock;
+struct scm_cookie;
+
+/* A send or receive, from whichever system call. */
+struct msg {
+	struct iov_iter *data;
+	u32 flags; /* MSG_*; MSG_DONTWAIT is set if the file is O_NONBLOCK */
+	/* send: the address given, length 0: none. receive: filled in if name_wanted. */
+	struct sockaddr_storage name;
+	u32 name_length;
+	bool name_wanted;
+	/* Control messages. send: a copy in kernel memory; receive: user memory, filled by put_cmsg(). */
+	struct msg_control *control;
+	u32 out_flags; /* receive: MSG_TRUNC, MSG_CTRUNC, ... */
+};
+
+struct sock_ops {
+	const char *name; /* of the protocol, as in /proc/net/protocols */
+	u32 size;	  /* of the structure that embeds struct sock, for its slab cache */
+	/* Process context all of them. Those that a kind cannot do are NULL: -EOPNOTSUPP. */
+	int (*init)(struct sock *sk);
+	/* The descriptor is gone. Drops the file's reference when the protocol is done. */
+	void (*close)(struct sock *sk);
+	int (*bind)(struct sock *sk, const struct sockaddr_storage *addr, u32 length);
+	int (*connect)(struct sock *sk, const struct sockaddr_storage *addr, u32 length,
+		       u32 file_flags);
+	int (*listen)(struct sock *sk, int backlog);
+	/* A connected sock with a reference, or ERR_PTR. */
+	struct sock *(*accept)(struct sock *sk, u32 file_flags);
+	int (*socketpair)(struct sock *a, struct sock *b);
+	/* The address's length, or -errno. */
+	int (*getname)(struct sock *sk, struct sockaddr_storage *addr, bool peer);
+	ssize_t (*sendmsg)(struct sock *sk, struct msg *msg);
+	ssize_t (*recvmsg)(struct sock *sk, struct msg *msg);
+	u32 (*poll)(struct sock *sk); /* the mask; net/socket.c has registered already */
+	int (*shutdown)(struct sock *sk, u32 how); /* SHUTDOWN_* bits */
+	/* Levels other than SOL_SOCKET. The value is in kernel memory, zero-padded to at least 4 bytes. */
+	int (*setsockopt)(struct sock *sk, int level, int option, const void *value, u32 length);
+	/* Fills value, sets *length. */
+	int (*getsockopt)(struct sock *sk, int level, int option, void *value, u32 *length);
+	long (*ioctl)(struct sock *sk, u32 command, u64 arg);
+	void (*destroy)(
+		struct sock
+			*sk); /* last reference gone: free what it owns. Any context but hard IRQ */
+};
+
+#define SHUTDOWN_RCV 1U
+#define SHUTDOWN_SND 2U
+
+struct sock {
+	const struct sock_ops *ops;
+	u32 refcount; /* atomic */
+	/* constant after creation */
+	u16 family;
+	u8 type;
+	u8 protocol;
+
+	spinlock_t lock;
+	struct wait_queue wq; /* woken with the EPOLL* that came true */
+	struct mutex user_lock;
+
+	/* under lock */
+	struct skb_queue receive_queue;
+	u32 shutdown;	   /* SHUTDOWN_*; grows only. Readers may look without the lock */
+	s32 error;	   /* SO_ERROR: given once, by sock_error() */
+	struct file *file; /* NULL: closed, or not yet accepted */
+	u32 rmem;	   /* atomic: truesize of what is queued for reading */
+	u32 wmem;	   /* atomic: of what is queued for sending */
+	u32 rcvbuf, sndbuf;
+	u32 drops; /* for /proc/net/udp */
+	/* options of SOL_SOCKET, under lock; looked at without it */
+	u32 options; /* SK_* */
+	u16 linger;  /* seconds */
+	u8 priority;
+	u32 bound_dev; /* index; 0: any */
+	u32 mark;
+	u32 rcvlowat;
+	u64 rcvtimeo, sndtimeo; /* ns; NO_TIMEOUT */
+	u32 uid;		/* of the creator, for /proc/net */
+	u64 ino;		/* socket:[N] */
+};
+
+enum sock_option {
+	SK_REUSEADDR = 1 << 0,
+	SK_REUSEPORT = 1 << 1,
+	SK_KEEPALIVE = 1 << 2,
+	SK_BROADCAST = 1 << 3,
+	SK_LINGER = 1 << 4,
+	SK_TIMESTAMP = 1 << 5,
+	SK_PASSCRED = 1 << 6,
+	SK_OOBINLINE = 1 << 7,
+	SK_DONTROUTE = 1 << 8,
+	SK_NO_CHECK = 1 << 9,
+};
+
+/* ---- life: net/sock.c -------------------------------------------------------------------------------- */
+
+/* A new one of this kind, refcount 1, not yet with a file. ERR_PTR. Any context if gfp is GFP_ATOMIC. */
+struct sock *sock_alloc(const struct sock_ops *ops, u16 family, u8 type, u8 protocol, gfp_t gfp);
+static inline void sock_get(struct sock *sk)
+{
+	__atomic_add_fetch(&sk->refcount, 1, __ATOMIC_RELAXED);
+}
+void sock_free(struct sock *sk);
+static inline void sock_put(struct sock *sk)
+{
+	if (__atomic_sub_fetch(&sk->refcount, 1, __ATOMIC_ACQ_REL) == 0)
+		sock_free(sk);
+}
+
+/* ---- what protocols share ----------------------------------------------------------------------------- */
+
+/* Charge a buffer to the receive queue's limit. false: over it, nothing done. */
+bool skb_charge_receive(struct sk_buff *skb, struct sock *sk);
+/* To the send limit; does not refuse: the sender has waited for room. Freeing wakes writers. */
+void skb_charge_send(struct sk_buff *skb, struct sock *sk);
+/* Step 8 for datagrams: charge, queue, wake readers. Takes the reference; false: dropped and counted (full).
+ * Under no lock; softirq or process context. */
+bool sock_queue_receive(struct sock *sk, struct sk_buff *skb);
+/* Readers of a datagram kind: waits as flags and SO_RCVTIMEO say. A buffer off the queue (MSG_PEEK: a
+ * reference to it, still there), or ERR_PTR (-EAGAIN, -EINTR/-ERESTARTSYS, the socket's error). NULL: shut down. */
+struct sk_buff *sock_receive_datagram(struct sock *sk, u32 flags);
+/* Room to send `size` more? Waits as above. 0 or -errno. */
+int sock_wait_for_send(struct sock *sk, u32 size, u32 flags);
+static inline bool sock_writable(const struct sock *sk)
+{
+	return READ_ONCE(sk->wmem) < READ_ONCE(sk->sndbuf) / 2; /* Linux's rule for datagrams */
+}
+
+/* Set SO_ERROR and wake everybody; take it (0 or -errno). */
+void sock_set_error(struct sock *sk, int error);
+int sock_error(struct sock *sk);
+/* How long a receive or send may wait: clock_ns() deadline; 0 for "not at all". */
+u64 sock_deadline(u64 timeout, u32 flags);
+/* -EINTR from a wait: -ERESTARTSYS if it could have waited for ever, else -EINTR, as on Linux. */
+int sock_interrupted(u64 deadline);
+
+/* ---- from a descriptor: net/socket.c ------------------------------------------------------------------- */
+
+extern const struct file_ops socket_file_ops;
+static inline struct sock *file_sock(const struct file *file)
+{
+	return file->ops == &socket_file_ops ? file->private_data : NULL;
+}
+/* A file for a new or accepted socket; takes the reference on success. ERR_PTR. */
+struct file *sock_create_file(struct sock *sk, u32 flags);
+
+/* A family's sockets by type and protocol: a const table in net/socket.c names them. */
+struct sock_family {
+	u16 family;
+	/* The kind, *protocol filled in if it was 0; or ERR_PTR (ESOCKTNOSUPPORT, EPROTONOSUPPORT, EPERM, ...). */
+	const struct sock_ops *(*select)(int type, int *protocol);
+	/* Commands that any socket of the family takes: SIOCGIFADDR and friends. */
+	long (*ioctl)(struct sock *sk, u32 command, u64 arg);
+};
+extern const struct sock_family inet_family, unix_family;
+
+/* ---- control messages: net/scm.c ----------------------------------------------------------------------- */
+
+struct msg_control {
+	void *data; /* send: kernel copy */
+	u64 length;
+	void __user *user; /* receive: where to write, how much room is left */
+	u64 room;
+	bool compat;
+};
+/* Add one to a receive; sets MSG_CTRUNC in msg->out_flags if there is no room. */
+void put_cmsg(struct msg *msg, int level, int type, const void *data, u32 length);
