@@ -5,36 +5,25 @@
 #include <kernel/cpu/percpu.h>
 
 /* name of the line, name of the counter; in the order of Linux's file */
-#define SNMP_IP(X)                                                                      \
-	X(InReceives)                                                                   \
-	X(InHdrErrors)                                                                  \
-	X(InAddrErrors)                                                                 \
-	X(ForwDatagrams) X(InUnknownProtos) X(InDiscards) X(InDelivers) X(OutRequests)  \
-		X(OutDiscards) X(OutNoRoutes) X(ReasmTimeout) X(ReasmReqds) X(ReasmOKs) \
-			X(ReasmFails) X(FragOKs) X(FragFails) X(FragCreates)
-#define SNMP_ICMP(X)                                                                              \
-	X(InMsgs)                                                                                 \
-	X(InErrors)                                                                               \
-	X(InCsumErrors)                                                                           \
-	X(InDestUnreachs) X(InTimeExcds) X(InParmProbs) X(InSrcQuenchs) X(InRedirects) X(InEchos) \
-		X(InEchoReps) X(InTimestamps) X(InTimestampReps) X(InAddrMasks) X(InAddrMaskReps) \
-			X(OutMsgs) X(OutErrors) X(OutRateLimitGlobal) X(OutRateLimitHost)         \
-				X(OutDestUnreachs) X(OutTimeExcds) X(OutParmProbs)                \
-					X(OutSrcQuenchs) X(OutRedirects) X(OutEchos)              \
-						X(OutEchoReps) X(OutTimestamps)                   \
-							X(OutTimestampReps) X(OutAddrMasks)       \
-								X(OutAddrMaskReps)
-#define SNMP_UDP(X)                                                                     \
-	X(InDatagrams)                                                                  \
-	X(NoPorts)                                                                      \
-	X(InErrors)                                                                     \
-	X(OutDatagrams) X(RcvbufErrors) X(SndbufErrors) X(InCsumErrors) X(IgnoredMulti) \
-		X(MemErrors)
-#define SNMP_TCP(X)     \
-	X(ActiveOpens)  \
-	X(PassiveOpens) \
-	X(AttemptFails) \
-	X(EstabResets) X(InSegs) X(OutSegs) X(RetransSegs) X(InErrs) X(OutRsts) X(InCsumErrors)
+/* clang-format off */
+#define SNMP_IP(X) \
+	X(InReceives) X(InHdrErrors) X(InAddrErrors) X(ForwDatagrams) X(InUnknownProtos) \
+	X(InDiscards) X(InDelivers) X(OutRequests) X(OutDiscards) X(OutNoRoutes) X(ReasmTimeout) \
+	X(ReasmReqds) X(ReasmOKs) X(ReasmFails) X(FragOKs) X(FragFails) X(FragCreates)
+#define SNMP_ICMP(X) \
+	X(InMsgs) X(InErrors) X(InCsumErrors) X(InDestUnreachs) X(InTimeExcds) X(InParmProbs) \
+	X(InSrcQuenchs) X(InRedirects) X(InEchos) X(InEchoReps) X(InTimestamps) \
+	X(InTimestampReps) X(InAddrMasks) X(InAddrMaskReps) X(OutMsgs) X(OutErrors) \
+	X(OutRateLimitGlobal) X(OutRateLimitHost) X(OutDestUnreachs) X(OutTimeExcds) \
+	X(OutParmProbs) X(OutSrcQuenchs) X(OutRedirects) X(OutEchos) X(OutEchoReps) \
+	X(OutTimestamps) X(OutTimestampReps) X(OutAddrMasks) X(OutAddrMaskReps)
+#define SNMP_UDP(X) \
+	X(InDatagrams) X(NoPorts) X(InErrors) X(OutDatagrams) X(RcvbufErrors) X(SndbufErrors) \
+	X(InCsumErrors) X(IgnoredMulti) X(MemErrors)
+#define SNMP_TCP(X) \
+	X(ActiveOpens) X(PassiveOpens) X(AttemptFails) X(EstabResets) X(InSegs) X(OutSegs) \
+	X(RetransSegs) X(InErrs) X(OutRsts) X(InCsumErrors)
+/* clang-format on */
 
 #define SNMP_ENUM_IP(name)   IP_##name,
 #define SNMP_ENUM_ICMP(name) ICMP_##name,
