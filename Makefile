@@ -125,8 +125,8 @@ $(B)/pollux.iso: $(KERNEL) iso/grub.cfg
 	$(Q)cp $(KERNEL) $(B)/iso/boot/ && cp iso/grub.cfg $(B)/iso/boot/grub/
 	$(Q)grub-mkrescue -o $@ $(B)/iso 2> $(B)/iso.log || { cat $(B)/iso.log >&2; rm -f $@; exit 1; }
 
-bench: $(KERNEL) $(PLUGIN) ## measure it and print the figures
-	$(Q)tools/bench $(KERNEL) $(PLUGIN)
+bench: $(KERNEL) $(PLUGIN) bench-build $(O)/linux/modules.cpio ## measure it beside Debian's Linux and print the figures; T=REGEX: only these rows
+	$(Q)tools/bench --out $(O) --filter '$(T)'
 
 # Counts the instructions that a guest executes.
 $(PLUGIN): tools/count_plugin.c | setup
@@ -140,7 +140,7 @@ $(PLUGIN): tools/count_plugin.c | setup
 run_tests = tools/run-tests --out $(O) --filter '$(T)'
 
 test: setup ## run every test; T=REGEX: only those whose name matches
-	$(Q)$(MAKE) -s all iso $(PLUGIN) $(O)/initramfs.cpio unit-build sys-build DEBUG=
+	$(Q)$(MAKE) -s all iso $(PLUGIN) $(O)/initramfs.cpio unit-build sys-build bench-build DEBUG=
 	$(Q)$(MAKE) -s all DEBUG=1
 	$(Q)$(run_tests) check unit pytest
 
@@ -161,6 +161,7 @@ format: setup ## let clang-format lay out every C file
 
 include tests/unit/unit.mk
 include tests/sys/sys.mk
+include tests/bench/bench.mk
 
 # ---- setup, help, clean --------------------------------------------------------------------------
 

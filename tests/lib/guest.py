@@ -9,7 +9,6 @@ import re
 import shlex
 import shutil
 import socket
-import struct
 import sys
 import tempfile
 import termios
@@ -18,6 +17,7 @@ import pexpect
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
+import counts  # noqa: E402
 import qemu  # noqa: E402
 
 OUT = pathlib.Path(os.environ.get("POLLUX_OUT", ROOT / "build"))
@@ -110,8 +110,7 @@ class Guest:
 
     def instructions(self):
         """How many instructions the guest has executed, if it was started with count_instructions."""
-        with open(self.count_path, "rb") as file:
-            return struct.unpack("=Q", file.read(8))[0]
+        return counts.read(self.count_path).instructions
 
     def wait_exit(self, timeout=TIMEOUT):
         """Waits until QEMU ends by itself; returns its exit status (qemu.EXIT_*)."""
