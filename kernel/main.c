@@ -43,6 +43,7 @@
 #include <kernel/signal.h>
 #include <kernel/timer.h>
 #include <kernel/user_mode.h>
+#include <net/skbuff.h>
 
 #if CONFIG_DEBUG
 #define BUILD "debug"
@@ -174,6 +175,7 @@ static void first_thread(void *arg)
 	ksoftirqd_init();
 	start_consoles();
 	start_user_side();
+	skb_init();
 	error = initramfs_unpack();
 	pr_info("boot: ready in %llu us\n", clock_ns() / NSEC_PER_USEC);
 	fault_inject_arm();

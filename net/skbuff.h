@@ -192,6 +192,12 @@ static inline void *skb_transport_header(const struct sk_buff *skb)
 
 /* The caller's reference on `page` goes to the buffer. */
 void skb_add_frag(struct sk_buff *skb, struct page *page, u32 offset, u32 size);
+/* One more part behind `last`, the last one so far (`skb` itself: it has none). Takes the only reference to it.
+ * Parts have no parts, and count their own bytes only. */
+void skb_add_part(struct sk_buff *skb, struct sk_buff *last, struct sk_buff *part);
+/* Data from a program at the end: in the tailroom, then in pages. Process context. 0, -EFAULT, -ENOBUFS, -EMSGSIZE
+ * (what there is of it then is the caller's to throw away). */
+int skb_append_from_iter(struct sk_buff *skb, struct iov_iter *from, u32 size);
 /* Bytes from `offset` on: to kernel memory (all there, or false), or to a program (how many were copied). */
 bool skb_copy_bits(const struct sk_buff *skb, u32 offset, void *to, u32 size);
 size_t skb_copy_to_iter(const struct sk_buff *skb, u32 offset, struct iov_iter *to, size_t size);

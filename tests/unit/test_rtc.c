@@ -11,7 +11,7 @@
 
 /* What rtc.c's other half, which talks to the hardware, is linked to. */
 struct acpi_info acpi;
-u64 clock_base, clock_mult;
+u64 host_clock_ns;
 
 int printk(const char *format, ...)
 {

@@ -1,0 +1,88 @@
+/*
+ * The Internet checksum (RFC 1071): the 16-bit one's complement sum of the data. A sum of 64-bit words with the
+ * carries added back in is the same sum, four words at a time; and it does not matter that this CPU's bytes stand
+ * the other way round, as long as they do on the way in and on the way out.
+ *
+ * Step 6. Any context; no state.
+ */
+#include <net/ip.h>
+
+#define CHUNK 64
+
+struct chunk {
+	u64 word[CHUNK / sizeof(u64)];
+};
+typedef u64 __attribute__((may_alias, aligned(1))) any_u64;
+typedef u32 __attribute__((may_alias, aligned(1))) any_u32;
+typedef u16 __attribute__((may_alias, aligned(1))) any_u16;
+
+static inline u64 add_carry(u64 sum, u64 value)
+{
+	__asm__("addq %1, %0; adcq $0, %0" : "+r"(sum) : "rm"(value) : "cc");
+	return sum;
+}
+
+static inline u64 add_chunk(u64 sum, const u8 *data)
+{
+	__asm__("addq 0(%1), %0\n\t"
+		"adcq 8(%1), %0\n\t"
+		"adcq 16(%1), %0\n\t"
+		"adcq 24(%1), %0\n\t"
+		"adcq 32(%1), %0\n\t"
+		"adcq 40(%1), %0\n\t"
+		"adcq 48(%1), %0\n\t"
+		"adcq 56(%1), %0\n\t"
+		"adcq $0, %0"
+		: "+r"(sum)
+		: "r"(data), "m"(*(const struct chunk *)data)
+		: "cc");
+	return sum;
+}
+
+/* The last bytes, fewer than a word; those that are missing count as 0. */
+static inline u64 load_rest(const u8 *data, size_t length)
+{
+	u64 rest = 0;
+
+	if (length & 1)
+		rest = data[length - 1];
+	if (length & 2)
+		rest = rest << 16 | *(const any_u16 *)(data + (length & 4));
+	if (length & 4)
+		rest = rest << 32 | *(const any_u32 *)data;
+	return rest;
+}
+
+static inline u32 fold_to_32(u64 sum)
+{
+	sum = (u32)sum + (sum >> 32);
+	return (u32)sum + (u32)(sum >> 32);
+}
+
+u32 checksum_add(const void *data, size_t length, u32 sum)
+{
+	const u8 *at = data;
+	u64 total = sum;
+
+	for (; length >= CHUNK; length -= CHUNK, at += CHUNK)
+		total = add_chunk(total, at);
+	for (; length >= sizeof(u64); length -= sizeof(u64), at += sizeof(u64))
+		total = add_carry(total, *(const any_u64 *)at);
+	return fold_to_32(add_carry(total, load_rest(at, length)));
+}
+
+u16 checksum_fold(u32 sum)
+{
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (u16) ~(sum + (sum >> 16));
+}
+
+u16 ip_checksum(const void *data, size_t length)
+{
+	return checksum_fold(checksum_add(data, length, 0));
+}
+
+u32 checksum_pseudo(be32 saddr, be32 daddr, u8 protocol, u32 length)
+{
+	return fold_to_32((u64)saddr + daddr + htons(protocol) + htonl(length));
+}

@@ -1,0 +1,43 @@
+/*
+ * What net/ needs to run on the host: memory that ASan watches (each object its own malloc, each free page
+ * poisoned), a clock and timers that tests move, a packet's way in from bytes and out into a list.
+ *
+ * net_shim.c stands in for the kernel below net/; net_shim_dev.c for the devices, where net/netdev.c is not
+ * itself under test.
+ */
+#pragma once
+
+#include <net/netdev.h>
+
+/* ---- the kernel: net_shim.c ------------------------------------------------------------------------- */
+
+/* Memory and buffers, once. Each test calls it first. */
+void net_shim_boot(void);
+
+/* Objects and pages that are out: equal before and after whatever must not leak. */
+u64 net_shim_in_use(void);
+/* The Nth allocation from now on fails; 0: none. True afterwards if it came to that. */
+void net_shim_fail_nth(u64 nth);
+bool net_shim_failed(void);
+
+/* Time passes; timers that come due run, in order. */
+void net_shim_advance(u64 ns);
+u32 net_shim_timers(void); /* how many are started */
+
+extern char net_shim_log[1024]; /* the last line printed */
+extern u32 net_shim_logged;	/* how many */
+
+/* ---- devices: net_shim_dev.c ------------------------------------------------------------------------ */
+
+extern struct netdev shim_eth, shim_lo; /* index 2 and 1 */
+void net_shim_dev_boot(void);
+
+/* The next frame that was sent, or NULL; the caller's. */
+struct sk_buff *net_shim_sent(void);
+u32 net_shim_sent_count(void);
+void net_shim_drop_sent(void);
+
+/* A buffer of these bytes, as the driver gives it up: data at the Ethernet header. */
+struct sk_buff *net_shim_frame(const void *bytes, u32 size);
+/* The same in pieces: `linear` bytes in place, the rest in frags and parts of random sizes. */
+struct sk_buff *net_shim_scattered(const void *bytes, u32 size, u32 linear);
