@@ -61,6 +61,7 @@ class Guest:
     """Either kernel, running `command` (or, without one, nothing); lines() is its console. A context manager."""
 
     def __init__(self, files, kernel, command="", options="", extra=(), count=None):
+        self.files = files
         self.folder = tempfile.TemporaryDirectory(prefix="pollux-bench-")
         self.count_path = os.path.join(self.folder.name, "count")
         if count is not None:

@@ -59,7 +59,7 @@ EXPORT int qemu_plugin_version = 1;
 /* ---- the file: tools/counts.py reads it by this layout ------------------------------------------- */
 
 #define MAX_MARKS     1024
-#define MAX_REGISTERS 256
+#define MAX_REGISTERS 1024
 
 struct counts {
 	uint64_t kernel, user; /* instructions */
@@ -74,12 +74,13 @@ struct io_register {
 	uint64_t reads, writes;
 };
 
+#define LOW_MEMORY 0x100000 /* what is not RAM below is the screen's, byte by byte */
+
 static struct shared {
 	struct counts counts;
 	uint64_t n_marks;
 	struct counts marks[MAX_MARKS]; /* the counts as they were at each mark */
-	uint64_t n_registers;
-	struct io_register registers[MAX_REGISTERS];
+	struct io_register registers[MAX_REGISTERS]; /* a hash table by address */
 } *shared;
 
 static bool want_io;
@@ -163,19 +164,21 @@ static uint64_t *counter_of(const uint8_t *code, size_t size)
 
 /* ---- registers of devices ------------------------------------------------------------------------ */
 
+/* NULL when there are too many. */
 static struct io_register *find_register(const char *device, uint64_t address)
 {
-	struct io_register *reg = shared->registers;
+	for (uint64_t i = 0; i < MAX_REGISTERS; i++) {
+		struct io_register *reg = &shared->registers[(address / 4 + i) % MAX_REGISTERS];
 
-	for (; reg < &shared->registers[shared->n_registers]; reg++)
 		if (reg->address == address)
 			return reg;
-	if (shared->n_registers == MAX_REGISTERS)
-		return NULL;
-	reg->address = address;
-	strncpy(reg->device, device, sizeof(reg->device) - 1);
-	shared->n_registers++;
-	return reg;
+		if (!reg->address) {
+			strncpy(reg->device, device, sizeof(reg->device) - 1);
+			reg->address = address;
+			return reg;
+		}
+	}
+	return NULL;
 }
 
 static void memory_accessed(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr, void *unused)
@@ -185,7 +188,7 @@ static void memory_accessed(unsigned int vcpu, qemu_plugin_meminfo_t info, uint6
 
 	(void)vcpu;
 	(void)unused;
-	if (!address || !qemu_plugin_hwaddr_is_io(address))
+	if (!address || !qemu_plugin_hwaddr_is_io(address) || qemu_plugin_hwaddr_phys_addr(address) < LOW_MEMORY)
 		return;
 	reg = find_register(qemu_plugin_hwaddr_device_name(address), qemu_plugin_hwaddr_phys_addr(address));
 	if (reg)

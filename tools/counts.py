@@ -6,7 +6,7 @@ import dataclasses
 import struct
 
 MAX_MARKS = 1024
-MAX_REGISTERS = 256
+MAX_REGISTERS = 1024
 
 Counts = collections.namedtuple("Counts", "kernel user halts cr3 ports")
 Register = collections.namedtuple("Register", "device address reads writes")
@@ -41,10 +41,9 @@ def read(path):
     at += NUMBER.size
     marks = [Counts(*COUNTS.unpack_from(data, at + i * COUNTS.size)) for i in range(n_marks)]
     at += MAX_MARKS * COUNTS.size
-    (n_registers,) = NUMBER.unpack_from(data, at)
-    at += NUMBER.size
     registers = []
-    for i in range(n_registers):
-        name, *numbers = REGISTER.unpack_from(data, at + i * REGISTER.size)
-        registers.append(Register(name.rstrip(b"\0").decode(), *numbers))
+    for i in range(MAX_REGISTERS):
+        name, address, *numbers = REGISTER.unpack_from(data, at + i * REGISTER.size)
+        if address:
+            registers.append(Register(name.rstrip(b"\0").decode(), address, *numbers))
     return Snapshot(counts, marks, registers)

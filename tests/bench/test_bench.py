@@ -76,3 +76,12 @@ def test_aims_are_of_rows(calls):
 def test_calls_repeat(calls):
     again = bench_calls.measure(bench_guest.Files(OUT), "pollux", ["getppid"])
     assert again["getppid"] == calls["getppid"]
+
+
+def test_registers_are_counted():
+    """What the plugin sees of devices: the UART by ports, the local APIC by its registers."""
+    with bench_guest.Guest(bench_guest.Files(OUT), "pollux", "/bench/calls getppid", extra=("-nic", "none"), count=",io=on") as guest:
+        assert guest.wait_for("row getppid")
+        seen = guest.counts()
+    assert seen.counts.ports and seen.counts.kernel > seen.counts.cr3 > 0
+    assert sum(register.writes for register in seen.registers if register.device == "apic-msi")

@@ -1,0 +1,169 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""What the network costs and gives, on both kernels: a server in the guest (tests/bench/udp_echo.c), a client on the
+host (tests/bench/host/load.c), an e1000 on a tap device between them.
+
+A row is a way to serve; each has the figures below, from two guests. The first has no plugin, and tells rates and
+times: they vary by 15 % and more on a shared machine. The second counts, for each packet that was served,
+instructions, interrupts and accesses to the card's registers; it is several times as slow, and so may find more
+packets waiting at each interrupt than the first.
+
+All of it happens in a network namespace of its own: figures() runs this file again inside of one, as
+tools/bench_net.py OUT KERNEL SERVER, and when the processes end, namespace and device are gone."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+
+import bench_guest
+import counts
+
+HOST, GUEST, PORT = "10.77.0.1", "10.77.0.2", "7"
+TAP = "tap0"
+MAC = "52:54:00:12:34:56"
+SECONDS = 4
+WARM_UP_SECONDS = 2  # Linux may still be setting up its filters, which stops the card for a second
+PINGS = 300
+SOCKETS, WINDOW, SIZE = 8, 8, 64
+NIC_OPTIONS = ("-netdev", f"tap,id=net0,ifname={TAP},script=no,downscript=no", "-device", f"e1000,netdev=net0,mac={MAC}")
+LAPIC_EOI = 0xFEE000B0
+
+# name: (what it is, Pollux's aim, whether more is better)
+FIGURES = {
+    "instructions": (f"instructions a packet; {SOCKETS} x {WINDOW} packets of {SIZE} bytes under way", 2_000, False),
+    "user": ("of them the program's own", None, False),
+    "interrupts": ("interrupts a packet, timers included", None, False),
+    "nic_writes": ("writes to the card's registers", None, False),
+    "nic_reads": ("reads of them", None, False),
+    "cr3": ("writes of CR3", None, False),
+    "rate": ("packets a second", 150_000, True),
+    "p50_us": ("microseconds a round trip: median", None, False),
+    "p99_us": ("99 of 100 are faster", None, False),
+    "lost": ("packets that did not come back", None, False),
+    "ping_us": ("microseconds a ping, one every 3 ms: median", None, False),
+    "flood_sent": ("a flood, packets a second", None, True),
+    "flood_rate": ("of them served", None, True),
+}
+ROWS = ("udp_recvfrom", "udp_epoll")
+
+
+class NoServer(Exception):
+    """The guest ended without having served: its kernel lacks something."""
+
+
+# ---- inside the namespace ------------------------------------------------------------------------
+
+
+def make_tap():
+    for command in ("link set lo up", f"tuntap add dev {TAP} mode tap", f"address add {HOST}/24 dev {TAP}", f"link set {TAP} up"):
+        subprocess.run(["ip", *command.split()], check=True)
+    with contextlib.suppress(OSError), open("/proc/sys/net/ipv6/conf/all/disable_ipv6", "w", encoding="ascii") as file:
+        file.write("1")  # nobody else talks on this wire
+
+
+def load(files, *words):
+    """What the client says, as {name: number}."""
+    result = subprocess.run([files.bench("host/load"), *map(str, words)], stdout=subprocess.PIPE, text=True, check=True)
+    return {name: float(value) for name, value in (word.split("=") for word in result.stdout.split())}
+
+
+def udp(files, seconds):
+    return load(files, "udp", GUEST, PORT, seconds, SOCKETS, WINDOW, SIZE)
+
+
+class Server(bench_guest.Guest):
+    """A guest that serves."""
+
+    def __init__(self, files, kernel, server, count=None):
+        # Linux leaves the card to init; Pollux may want to know its address from the command line.
+        super().__init__(files, kernel, f"/bench/udp_echo {server} {PORT}", options=f"net={GUEST} ip={GUEST}::{HOST}:255.255.255.0::eth0:off",
+                         extra=NIC_OPTIONS, count=count)
+
+    def __enter__(self):
+        super().__enter__()
+        if not self.wait_for("udp_echo: ready"):
+            self.__exit__()
+            raise NoServer
+        while not load(self.files, "ping", GUEST, 1)["received"]:
+            pass  # the link is not up yet
+        udp(self.files, WARM_UP_SECONDS)
+        return self
+
+
+def timed(files, kernel, server):
+    with Server(files, kernel, server):
+        served = udp(files, SECONDS)
+        pings = load(files, "ping", GUEST, PINGS)
+        flooded = load(files, "flood", GUEST, PORT, SECONDS, SIZE)
+    return {
+        "rate": served["received"] / served["seconds"], "p50_us": served["p50_us"], "p99_us": served["p99_us"],
+        "lost": served["lost"], "ping_us": pings["p50_us"],
+        "flood_sent": flooded["sent"] / flooded["seconds"], "flood_rate": flooded["received"] / flooded["seconds"],
+    }
+
+
+def accesses(snapshot, wanted):
+    """(reads, writes) of those registers."""
+    registers = [register for register in snapshot.registers if wanted(register)]
+    return sum(register.reads for register in registers), sum(register.writes for register in registers)
+
+
+def counted(files, kernel, server):
+    with Server(files, kernel, server, count=",io=on") as guest:
+        before = guest.counts()
+        packets = udp(files, SECONDS)["received"]
+        after = guest.counts()
+
+    def of_card(register):
+        return register.device.startswith("e1000")
+
+    def of_eoi(register):
+        return register.address == LAPIC_EOI
+
+    spent = counts.difference(after.counts, before.counts)
+    reads, writes = (late - early for late, early in zip(accesses(after, of_card), accesses(before, of_card)))
+    interrupts = accesses(after, of_eoi)[1] - accesses(before, of_eoi)[1]
+    totals = {"instructions": spent.kernel + spent.user, "user": spent.user, "interrupts": interrupts,
+              "nic_writes": writes, "nic_reads": reads, "cr3": spent.cr3}
+    return {name: total / packets for name, total in totals.items()}
+
+
+def main(out, kernel, server):
+    files = bench_guest.Files(out)
+    make_tap()
+    with contextlib.suppress(NoServer):
+        print(json.dumps({**timed(files, kernel, server), **counted(files, kernel, server)}))
+
+
+# ---- outside -------------------------------------------------------------------------------------
+
+
+def unshare():
+    """The command that runs another in a network namespace of its own."""
+    if os.geteuid() == 0:
+        return ["unshare", "--net"]
+    return ["unshare", "--net", "--user", "--map-root-user"]
+
+
+def is_possible():
+    return subprocess.run([*unshare(), "true"], stderr=subprocess.DEVNULL, check=False).returncode == 0
+
+
+def measure(files, kernel, row):
+    server = row.removeprefix("udp_")
+    command = [*unshare(), sys.executable, __file__, files.out, kernel, server]
+    result = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(result.stdout or "{}")
+
+
+def figures(files, rows):
+    """{row: {kernel: {figure: value}}}, nothing for a kernel that cannot serve, None where there can be no namespace."""
+    if not is_possible():
+        return None
+    return {row: {kernel: measure(files, kernel, row) for kernel in files.kernels()} for row in rows}
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
