@@ -49,7 +49,8 @@ struct process {
 	/* under tree_lock */
 	struct list_head threads; /* task->thread_link */
 	u32 nr_threads;		  /* on that list */
-	struct task *leader;	  /* may be dead while others live; then NULL */
+	struct task *leader;	  /* may be dead while others live; then NULL ... */
+	char name[TASK_NAME];	  /* ... and what it was called */
 	struct process *parent;
 	struct list_head children, sibling; /* children, and my link in the parent's */
 	u32 pgrp, session;

@@ -403,7 +403,8 @@ bool wake_up_state(struct task *task, u32 states)
 
 bool wake_up_process(struct task *task)
 {
-	return wake_up_state(task, BIT(TASK_INTERRUPTIBLE) | BIT(TASK_UNINTERRUPTIBLE));
+	return wake_up_state(task, BIT(TASK_INTERRUPTIBLE) | BIT(TASK_UNINTERRUPTIBLE) |
+					   BIT(TASK_KILLABLE));
 }
 
 bool wake_up_interruptible(struct task *task)

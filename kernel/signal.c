@@ -37,7 +37,7 @@ void signal_wake_up(struct task *task, bool fatal)
 	u32 states = BIT(TASK_INTERRUPTIBLE), cpu;
 
 	if (fatal)
-		states |= BIT(TASK_UNINTERRUPTIBLE) | BIT(TASK_STOPPED);
+		states |= BIT(TASK_KILLABLE) | BIT(TASK_STOPPED);
 	WRITE_ONCE(task->signals.pending_flag, true);
 	if (wake_up_state(task, states))
 		return;

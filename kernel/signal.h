@@ -219,12 +219,11 @@ void force_signal_info(const struct siginfo *info);
 
 /* A signal waits for `current`: sleep interruptibly no longer. Also declared by kernel/wait.h. */
 bool signal_pending(void);
-bool fatal_signal_pending(void); /* SIGKILL: for waits that only death may end */
 /* Recompute pending_flag of the current task after the mask or the queues changed; sighand->lock
  * held. */
 void recalc_sigpending(struct task *task);
 /* `task` has something to do on its way to user mode: wake it, or interrupt the CPU on which it
- * runs a program. `fatal`: out of any sleep. sighand->lock held. */
+ * runs a program. `fatal`: out of any sleep but TASK_UNINTERRUPTIBLE. sighand->lock held. */
 void signal_wake_up(struct task *task, bool fatal);
 
 /* Take one of the signals of `set` off the queues of the current thread and process, without

@@ -15,6 +15,7 @@ enum task_state {
 	TASK_RUNNING,	      /* on a CPU, or on a run queue waiting for one */
 	TASK_INTERRUPTIBLE,   /* waits; a signal wakes it too */
 	TASK_UNINTERRUPTIBLE, /* waits for what it waits for and nothing else */
+	TASK_KILLABLE,	      /* the same, but for its death */
 	TASK_STOPPED,	      /* job control: until SIGCONT, or death */
 	TASK_DEAD,	      /* has left the CPU for the last time, or is about to */
 };
@@ -84,7 +85,7 @@ struct task {
 	/* restart_syscall(): what to call, and its state */
 	long (*restart)(struct task *task);
 	u64 restart_data[4];
-	/* the parent of a vfork sleeps on it until we exec or exit */
+	/* the parent of a vfork sleeps on it until we exec or exit; under tree_lock */
 	struct completion *vfork_done;
 	struct list_head thread_link; /* in process->threads, under tree_lock */
 

@@ -121,3 +121,8 @@ void wait_for_completion(struct completion *completion)
 {
 	wait_event(&completion->wq, try_wait(completion));
 }
+
+int wait_for_completion_killable(struct completion *completion)
+{
+	return wait_event_full(&completion->wq, try_wait(completion), TASK_KILLABLE, 0, NO_TIMEOUT);
+}

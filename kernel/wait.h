@@ -76,8 +76,15 @@ bool autoremove_wake_function(struct wait_entry *entry, u32 key);
 void prepare_to_wait(struct wait_queue *wq, struct wait_entry *entry, u32 state);
 void finish_wait(struct wait_queue *wq, struct wait_entry *entry);
 
-/* A signal is waiting for `current`. */
+/* A signal is waiting for `current`; SIGKILL: for waits that only death may end. */
 bool signal_pending(void);
+bool fatal_signal_pending(void);
+
+static inline bool sleep_is_interrupted(u32 state)
+{
+	return (state == TASK_INTERRUPTIBLE && signal_pending()) ||
+	       (state == TASK_KILLABLE && fatal_signal_pending());
+}
 
 #define WAIT_ENTRY_INIT(flags_)                                                         \
 	{                                                                               \
@@ -95,33 +102,33 @@ bool signal_pending(void);
  *					wake_up(): finds the entry, state = RUNNING
  *	schedule(): still running, goes round, condition? yes
  *
- * Result: 0; -EINTR if a signal came first (interruptible states); -ETIME if `deadline` passed first.
+ * Result: 0; -EINTR if a signal came first (states that it may interrupt); -ETIME if `deadline` passed first.
  * `condition` is evaluated several times, last after the deadline: if it holds then, it wins.
  */
-#define wait_event_full(wq, condition, state, flags, deadline)                   \
-	({                                                                       \
-		int wait_result_ = 0;                                            \
-		bool wait_time_left_ = true;                                     \
-		struct wait_entry wait_entry_ = WAIT_ENTRY_INIT(flags);          \
-                                                                                 \
-		might_sleep();                                                   \
-		INIT_LIST_HEAD(&wait_entry_.link);                               \
-		for (;;) {                                                       \
-			prepare_to_wait(wq, &wait_entry_, state);                \
-			if (condition)                                           \
-				break;                                           \
-			if ((state) == TASK_INTERRUPTIBLE && signal_pending()) { \
-				wait_result_ = -EINTR;                           \
-				break;                                           \
-			}                                                        \
-			if (!wait_time_left_) {                                  \
-				wait_result_ = -ETIME;                           \
-				break;                                           \
-			}                                                        \
-			wait_time_left_ = schedule_timeout(deadline);            \
-		}                                                                \
-		finish_wait(wq, &wait_entry_);                                   \
-		wait_result_;                                                    \
+#define wait_event_full(wq, condition, state, flags, deadline)          \
+	({                                                              \
+		int wait_result_ = 0;                                   \
+		bool wait_time_left_ = true;                            \
+		struct wait_entry wait_entry_ = WAIT_ENTRY_INIT(flags); \
+                                                                        \
+		might_sleep();                                          \
+		INIT_LIST_HEAD(&wait_entry_.link);                      \
+		for (;;) {                                              \
+			prepare_to_wait(wq, &wait_entry_, state);       \
+			if (condition)                                  \
+				break;                                  \
+			if (sleep_is_interrupted(state)) {              \
+				wait_result_ = -EINTR;                  \
+				break;                                  \
+			}                                               \
+			if (!wait_time_left_) {                         \
+				wait_result_ = -ETIME;                  \
+				break;                                  \
+			}                                               \
+			wait_time_left_ = schedule_timeout(deadline);   \
+		}                                                       \
+		finish_wait(wq, &wait_entry_);                          \
+		wait_result_;                                           \
 	})
 
 #define wait_event(wq, condition) \
@@ -157,3 +164,5 @@ static inline void init_completion(struct completion *completion)
 /* The last touch of `completion`: the waiter may free it as soon as it returns. */
 void complete(struct completion *completion);
 void wait_for_completion(struct completion *completion);
+/* 0, or -EINTR: this task is to end. */
+int wait_for_completion_killable(struct completion *completion);

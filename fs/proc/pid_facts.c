@@ -17,6 +17,7 @@ const char *task_state_text(const struct task *task)
 		[TASK_RUNNING] = "R (running)",
 		[TASK_INTERRUPTIBLE] = "S (sleeping)",
 		[TASK_UNINTERRUPTIBLE] = "D (disk sleep)",
+		[TASK_KILLABLE] = "D (disk sleep)",
 		[TASK_STOPPED] = "T (stopped)",
 		[TASK_DEAD] = "X (dead)",
 	};

@@ -7,6 +7,7 @@
 #include <fs/file.h>
 #include <fs/vfs.h>
 #include <kernel/cpu/tsc.h>
+#include <kernel/lib/string.h>
 #include <kernel/mm/vm.h>
 #include <kernel/panic.h>
 #include <kernel/pid.h>
@@ -50,11 +51,13 @@ void set_current_mm(struct mm *mm)
 
 void vfork_release(struct task *task)
 {
-	struct completion *done = task->vfork_done;
-
+	if (!READ_ONCE(task->vfork_done))
+		return;
+	spin_lock_bh(&tree_lock);
+	if (task->vfork_done)
+		complete(task->vfork_done);
 	task->vfork_done = NULL;
-	if (done)
-		complete(done);
+	spin_unlock_bh(&tree_lock);
 }
 
 static void exit_files(void)
@@ -177,8 +180,10 @@ static bool leave_process(struct process *process)
 {
 	list_del(&current->thread_link);
 	account_dead_thread(process, current);
-	if (process->leader == current)
+	if (process->leader == current) {
 		process->leader = NULL;
+		strscpy(process->name, current->name, TASK_NAME);
+	}
 	process->nr_threads--;
 	wake_up_all(&process->exit_wait); /* an exec waits until it is alone */
 	if (process->nr_threads)

@@ -399,6 +399,16 @@ static int install_pidfd(struct task *child, const struct clone_args *args)
 	return put_user(fd, (int __user *)args->pidfd);
 }
 
+/* Until the child has let go of the memory they share; or we are killed: then nobody waits any more. */
+static void wait_for_vfork(struct task *child, struct completion *done)
+{
+	if (wait_for_completion_killable(done) == 0)
+		return;
+	spin_lock_bh(&tree_lock);
+	child->vfork_done = NULL;
+	spin_unlock_bh(&tree_lock);
+}
+
 static long do_clone(const struct clone_args *args)
 {
 	struct completion vfork_done;
@@ -415,11 +425,13 @@ static long do_clone(const struct clone_args *args)
 	if (args->flags & CLONE_VFORK) {
 		init_completion(&vfork_done);
 		child->vfork_done = &vfork_done;
+		get_task(child);
 	}
 	wake_up_new_task(child);
-	/* Until the child has let go of the memory they share. */
-	if (args->flags & CLONE_VFORK)
-		wait_for_completion(&vfork_done);
+	if (args->flags & CLONE_VFORK) {
+		wait_for_vfork(child, &vfork_done);
+		put_task(child);
+	}
 	return pid;
 }
 

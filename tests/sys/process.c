@@ -366,3 +366,29 @@ TEST(many_children)
 		ended += WEXITSTATUS(status);
 	say("sum of exit codes %d", ended);
 }
+
+/* Whoever waits for its vfork'd child can still be killed; the child lives on. */
+TEST(killed_while_a_vfork_lasts)
+{
+	int fds[2];
+	char byte;
+	pid_t pid;
+
+	MUST(pipe(fds));
+	pid = MUST(fork());
+	if (pid == 0) {
+		if (vfork() == 0) {
+			write(fds[1], "x", 1);
+			sleep_ms(100);
+			write(fds[1], "y", 1);
+			_exit(0);
+		}
+		_exit(1);
+	}
+	MUST(read(fds[0], &byte, 1));
+	kill(pid, SIGTERM);
+	kill(pid, SIGKILL);
+	reap("parent", pid);
+	SHOW(read(fds[0], &byte, 1));
+	say("%c", byte);
+}
