@@ -52,7 +52,7 @@ static bool shows(const char *text)
 static void start(void)
 {
 	memset(&tty, 0, sizeof(tty));
-	tty_setup(&tty, show);
+	tty_setup(&tty, 0, show);
 	shown_length = 0;
 }
 

@@ -255,8 +255,9 @@ const struct file_ops tty_ops = {
 	.ioctl = tty_ioctl,
 };
 
-void tty_setup(struct tty *tty, void (*send)(const char *text, size_t length))
+void tty_setup(struct tty *tty, u64 device, void (*send)(const char *text, size_t length))
 {
+	tty->device = device;
 	tty->send = send;
 	mutex_init(&tty->read_lock);
 	mutex_init(&tty->write_lock);

@@ -25,6 +25,7 @@ struct process;
 
 struct tty {
 	/* constant */
+	u64 device;				       /* its number: what ps shows */
 	void (*send)(const char *text, size_t length); /* shows bytes; does not sleep */
 
 	struct mutex read_lock, write_lock;
@@ -114,6 +115,8 @@ struct tty *tty_current(void);
 /* Signal to the foreground group; no lock held. */
 void tty_signal(struct tty *tty, int sig);
 void tty_session_exit(struct process *leader);
+/* For /proc: its number, and its foreground group or 0. tree_lock held. */
+void tty_describe(const struct tty *tty, u64 *device, u32 *pgrp);
 long tty_ioctl_sctty(struct tty *tty, struct file *file, u64 arg);
 long tty_ioctl_notty(struct tty *tty, struct file *file, u64 arg);
 long tty_ioctl_gpgrp(struct tty *tty, struct file *file, u64 arg);
@@ -123,7 +126,7 @@ long tty_ioctl_gsid(struct tty *tty, struct file *file, u64 arg);
 /* ---- tty.c ----------------------------------------------------------------------------------- */
 
 extern const struct file_ops tty_ops;
-void tty_setup(struct tty *tty, void (*send)(const char *text, size_t length));
+void tty_setup(struct tty *tty, u64 device, void (*send)(const char *text, size_t length));
 /* Attach a new file. `console`: /dev/console, which outlives hang-ups and is always in the foreground. */
 void tty_attach(struct tty *tty, struct file *file, bool console);
 bool tty_is_console(const struct file *file);

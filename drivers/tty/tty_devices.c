@@ -9,6 +9,7 @@
 #include <drivers/keyboard.h>
 #include <drivers/uart.h>
 #include <drivers/vga.h>
+#include <fs/proc/proc.h>
 #include <fs/vfs.h>
 #include <kernel/cmdline.h>
 #include <kernel/lib/errno.h>
@@ -88,20 +89,25 @@ static void choose_console(void)
 		console = &serial;
 }
 
+static u32 serial_minor(void)
+{
+	return uart_name() ? MINOR_SERIAL + uart_name()[4] - '0' : MINOR_SERIAL;
+}
+
 void tty_init(void)
 {
-	tty_setup(&serial, uart_write);
-	tty_setup(&screen, vga_write);
+	tty_setup(&serial, makedev(TTY_MAJOR, serial_minor()), uart_write);
+	tty_setup(&screen, makedev(TTY_MAJOR, MINOR_TTY1), vga_write);
 	screen.winsize = (struct winsize){ .rows = VGA_ROWS, .columns = VGA_COLUMNS };
 	choose_console();
 	if (uart_name())
-		register_tty(TTY_MAJOR, MINOR_SERIAL + uart_name()[4] - '0', uart_name(), 0660,
-			     open_serial);
+		register_tty(TTY_MAJOR, serial_minor(), uart_name(), 0660, open_serial);
 	register_tty(TTY_MAJOR, MINOR_SCREEN, "tty0", 0620, open_screen);
 	register_tty(TTY_MAJOR, MINOR_TTY1, "tty1", 0620, open_screen);
 	register_tty(TTYAUX_MAJOR, MINOR_CURRENT, "tty", 0666, open_current);
 	register_tty(TTYAUX_MAJOR, MINOR_CONSOLE, "console", 0600, open_console);
 	tty_session_exit_hook = tty_session_exit;
+	proc_tty_hook = tty_describe;
 	uart_receive = serial_typed;
 	keyboard_receive = screen_typed;
 }

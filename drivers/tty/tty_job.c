@@ -111,6 +111,12 @@ int tty_check_foreground(struct tty *tty, int sig)
 	return result;
 }
 
+void tty_describe(const struct tty *tty, u64 *device, u32 *pgrp)
+{
+	*device = tty->device;
+	*pgrp = tty->pgrp;
+}
+
 /* ---- ioctl ----------------------------------------------------------------------------------- */
 
 static int may_adopt(struct tty *tty, const struct file *file, u64 arg)

@@ -68,10 +68,15 @@ u32 subject_pid(const struct subject *subject)
 	return subject->whole ? subject->process->tgid : subject->task->pid;
 }
 
-/* A zombie has left its name with its last thread. */
+/* A process is called as its first thread, or as that was called when it ended. */
 void subject_name(const struct subject *subject, char name[TASK_NAME])
 {
-	strscpy(name, subject->task ? subject->task->name : "", TASK_NAME);
+	spin_lock_bh(&tree_lock);
+	if (subject->whole && !subject->process->leader)
+		strscpy(name, subject->process->name, TASK_NAME);
+	else
+		strscpy(name, subject->task->name, TASK_NAME);
+	spin_unlock_bh(&tree_lock);
 }
 
 bool pid_ref_find(struct pid_ref *ref, u32 number)

@@ -75,6 +75,13 @@ static void show_uts(struct seq_buf *out, const struct proc_entry *entry)
 	seq_printf(out, "%s\n", name);
 }
 
+/* What is too long is cut. */
+static int write_uts(char *text, const struct proc_entry *entry)
+{
+	uts_set(entry->name, text);
+	return 0;
+}
+
 static void show_osrelease(struct seq_buf *out, const struct proc_entry *entry)
 {
 	seq_printf(out, "%s\n", uts_release());
@@ -88,8 +95,8 @@ static void show_printk(struct seq_buf *out, const struct proc_entry *entry)
 static const struct proc_entry kernel_files[] = {
 	TEXT("cap_last_cap", "40"),
 	TEXT("core_pattern", "core"),
-	{ "domainname", 0444, .show = show_uts },
-	{ "hostname", 0444, .show = show_uts },
+	{ "domainname", 0644, .show = show_uts, .write = write_uts },
+	{ "hostname", 0644, .show = show_uts, .write = write_uts },
 	TEXT("ngroups_max", "65536"),
 	{ "osrelease", 0444, .show = show_osrelease },
 	TEXT("ostype", "Linux"),

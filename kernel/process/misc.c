@@ -37,10 +37,22 @@ long sys_uname(struct utsname __user *user)
 	return copy_to_user(user, &copy, sizeof(copy)) ? -EFAULT : 0;
 }
 
+static char *uts_field(const char *what)
+{
+	return !strcmp(what, "hostname") ? uts.nodename : uts.domainname;
+}
+
 void uts_get(const char *what, char *to, size_t size)
 {
 	mutex_lock(&uts_lock);
-	strscpy(to, !strcmp(what, "hostname") ? uts.nodename : uts.domainname, size);
+	strscpy(to, uts_field(what), size);
+	mutex_unlock(&uts_lock);
+}
+
+void uts_set(const char *what, const char *name)
+{
+	mutex_lock(&uts_lock);
+	strscpy(uts_field(what), name, sizeof(uts.nodename));
 	mutex_unlock(&uts_lock);
 }
 

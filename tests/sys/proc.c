@@ -1,5 +1,6 @@
 /* /proc: which files there are and what their lines look like. Numbers become N. */
 #include <ctype.h>
+#include <sys/prctl.h>
 #include <tests/sys/test.h>
 
 /* Words that are numbers, hexadecimal ones too, become N; runs of spaces one. */
@@ -337,4 +338,41 @@ TEST(tasks)
 TEST(limits)
 {
 	LINES("/proc/self/limits", "Limit", "Max open files", "Max processes", "Max stack size");
+}
+
+/* A zombie has a name, and little else. */
+TEST(zombie)
+{
+	char path[64], stat[300];
+	siginfo_t info;
+	pid_t pid = MUST(fork());
+
+	if (pid == 0) {
+		prctl(PR_SET_NAME, "shade");
+		_exit(3);
+	}
+	MUST(waitid(P_PID, pid, &info, WEXITED | WNOWAIT));
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	snprintf(stat, sizeof(stat), "%.200s", get_file(path));
+	say("%.10s", strchr(stat, '(') ?: stat);
+	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
+	say("%s", get_file(path));
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	say("%.29s", get_file(path));
+	snprintf(path, sizeof(path), "/proc/%d/cmdline", pid);
+	say("cmdline: %zu bytes", strlen(get_file(path)));
+	reap("child", pid);
+}
+
+TEST(hostname)
+{
+	char name[65];
+
+	put_file("/proc/sys/kernel/hostname", "castor\n");
+	MUST(gethostname(name, sizeof(name)));
+	say("%s, %s", name, get_file("/proc/sys/kernel/hostname"));
+	MUST(sethostname("pollux", 6));
+	say("%s", get_file("/proc/sys/kernel/hostname"));
+	become_nobody();
+	SHOW(open("/proc/sys/kernel/hostname", O_WRONLY));
 }
