@@ -11,12 +11,9 @@ struct timespec {
 struct itimerspec {
 	struct timespec interval, value;
 };
-#ifndef HAVE_TIMEVAL
-#define HAVE_TIMEVAL
 struct timeval {
 	s64 sec, usec;
 };
-#endif
 struct itimerval {
 	struct timeval interval, value;
 };

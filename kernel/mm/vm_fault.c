@@ -31,10 +31,6 @@
 #define ERROR_RESERVED 8
 #define ERROR_FETCH    16
 
-#define SEGV_MAPERR 1
-#define SEGV_ACCERR 2
-#define BUS_ADRERR  2
-
 void (*vm_signal_fault)(struct trap_frame *frame, int signal, int code, u64 address);
 bool (*vm_out_of_memory)(void);
 

@@ -4,11 +4,6 @@
 #include <kernel/process/rusage.h>
 #include <kernel/user_mode.h>
 
-struct timeval ns_to_timeval(u64 ns)
-{
-	return (struct timeval){ ns / NSEC_PER_SEC, ns % NSEC_PER_SEC / NSEC_PER_USEC };
-}
-
 s64 ns_to_ticks(u64 ns)
 {
 	return ns / (NSEC_PER_SEC / USER_HZ);

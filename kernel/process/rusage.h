@@ -2,10 +2,7 @@
 #pragma once
 
 #include <kernel/process.h>
-
-struct timeval {
-	s64 sec, usec;
-};
+#include <kernel/time.h>
 
 struct rusage { /* Linux's layout; what Pollux does not count is 0 */
 	struct timeval utime, stime;
@@ -18,7 +15,6 @@ struct rusage { /* Linux's layout; what Pollux does not count is 0 */
 
 #define USER_HZ 100 /* the tick of times(2), siginfo and /proc */
 
-struct timeval ns_to_timeval(u64 ns);
 s64 ns_to_ticks(u64 ns);
 
 /* User and kernel time of all threads of a process, dead ones too, in ns. */
