@@ -12,6 +12,7 @@ import socket
 import sys
 import tempfile
 import termios
+import time
 
 import pexpect
 
@@ -36,10 +37,21 @@ class Qmp:
     def __init__(self, path):
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.settimeout(TIMEOUT)
-        self.socket.connect(path)
+        self.connect(path)
         self.stream = self.socket.makefile("rw", encoding="utf-8")
         json.loads(self.stream.readline())  # the greeting
         self.execute("qmp_capabilities")
+
+    def connect(self, path):
+        """QEMU may not be there yet."""
+        deadline = time.monotonic() + TIMEOUT
+        while True:
+            try:
+                return self.socket.connect(path)
+            except (FileNotFoundError, ConnectionRefusedError):
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
 
     def execute(self, command, **arguments):
         self.stream.write(json.dumps({"execute": command, "arguments": arguments}) + "\n")
