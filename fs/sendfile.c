@@ -44,8 +44,8 @@ static bool is_regular(const struct file *file)
 	return file->dentry && S_ISREG(file->dentry->inode->mode);
 }
 
-/* One bufferful. What was written, 0 at the end, or -errno. */
-static ssize_t copy_some(struct place *in, struct place *out, void *buffer, size_t size)
+/* One bufferful. What was written, 0 at the end, or -errno; *full: as much as was read. */
+static ssize_t copy_some(struct place *in, struct place *out, void *buffer, size_t size, bool *full)
 {
 	loff_t read_to = in->pos;
 	ssize_t got = file_read_kernel(in->file, buffer, size, &read_to);
@@ -53,9 +53,12 @@ static ssize_t copy_some(struct place *in, struct place *out, void *buffer, size
 
 	if (got <= 0)
 		return got;
+	if (out->file->ops->llseek == llseek_nothing) /* eventfd: a number, not a place for data */
+		return -EINVAL;
 	done = file_write_kernel(out->file, buffer, got, &out->pos);
 	if (done > 0)
 		in->pos += done;
+	*full = done == got;
 	return done;
 }
 
@@ -63,18 +66,18 @@ static ssize_t copy_some(struct place *in, struct place *out, void *buffer, size
 static ssize_t copy_all(struct place *in, struct place *out, size_t size)
 {
 	void *buffer = kmalloc(COPY_BUFFER, GFP_KERNEL);
-	size_t total = 0, want;
 	ssize_t done = 0;
+	size_t total = 0;
+	bool full = true;
 
 	if (!buffer)
 		return -ENOMEM;
-	while (total < size) {
-		want = min(size - total, (size_t)COPY_BUFFER);
-		done = copy_some(in, out, buffer, want);
+	while (total < size && full) {
+		done = copy_some(in, out, buffer, min(size - total, (size_t)COPY_BUFFER), &full);
 		if (done <= 0)
 			break;
 		total += done;
-		if ((size_t)done < want || signal_pending())
+		if (signal_pending())
 			break;
 		cond_resched();
 	}

@@ -1,4 +1,5 @@
 /* Regular files: opening, reading, writing, seeking, truncating. */
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/sendfile.h>
 #include <tests/sys/test.h>
@@ -359,6 +360,10 @@ TEST(sendfile)
 	SHOW(sendfile(out, -1, NULL, 5));
 	SHOW(sendfile(out, in, (off_t *)16, 5));
 	SHOW(sendfile(out, MUST(open(".", O_RDONLY)), NULL, 5));
+	offset = 0;
+	SHOW(sendfile(MUST(eventfd(0, 0)), in, &offset, 8));
+	SHOW(sendfile(MUST(eventfd(0, 0)), in, NULL,
+		      8)); /* at the end there is nothing to refuse */
 }
 
 TEST(copy_file_range)

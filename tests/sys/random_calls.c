@@ -38,6 +38,8 @@ static void mix(const void *bytes, size_t size)
 {
 	for (size_t i = 0; i < size; i++)
 		hash = (hash ^ ((const unsigned char *)bytes)[i]) * 1099511628211UL;
+	if (logging)
+		say("    hash %016lx", hash);
 }
 
 /* Every result passes here. */
@@ -369,14 +371,16 @@ static void do_chdir(void)
 	NOTE(chdir(below(2) ? ".." : name));
 }
 
-/* Not into pipes: how many pages that takes is each kernel's own business. */
+/* Not into pipes, nor from a file to itself: how many pages that moves at once is each kernel's own business. */
 static void do_sendfile(void)
 {
 	off_t offset = any_offset();
 	int out = any_fd(), in = any_fd();
-	struct stat st;
+	struct stat to, from;
 
-	if (fstat(out, &st) == 0 && S_ISFIFO(st.st_mode))
+	if (fstat(out, &to) == 0 && fstat(in, &from) == 0 &&
+	    (S_ISFIFO(to.st_mode) ||
+	     (S_ISREG(to.st_mode) && S_ISREG(from.st_mode) && to.st_ino == from.st_ino)))
 		return;
 	NOTE(sendfile(out, in, below(2) ? &offset : NULL, 1 + any_size()));
 	note("offset", offset);
