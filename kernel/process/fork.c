@@ -48,8 +48,10 @@ void process_get(struct process *process)
 
 void process_put(struct process *process)
 {
-	if (__atomic_sub_fetch(&process->refcount, 1, __ATOMIC_ACQ_REL) == 0)
-		kmem_cache_free(process_cache, process);
+	if (__atomic_sub_fetch(&process->refcount, 1, __ATOMIC_ACQ_REL))
+		return;
+	signals_flush_process(process);
+	kmem_cache_free(process_cache, process);
 }
 
 struct process *process_alloc(void)
