@@ -7,6 +7,7 @@
 #include <fs/proc/tree.h>
 
 #include <fs/pipe.h>
+#include <kernel/drop_caches.h>
 #include <kernel/lib/string.h>
 #include <kernel/mm/slab.h>
 #include <kernel/pid.h>
@@ -148,10 +149,28 @@ static const struct proc_entry random_files[] = {
 
 /* ---- vm ------------------------------------------------------------------------------------------------ */
 
+/* 1, 2 or 3 tell Linux which, and 4 to be quiet about it; here it is all the same. */
+static int write_drop_caches(char *text, const struct proc_entry *entry)
+{
+	u64 which;
+	int error = parse_u64(text, NULL, &which);
+
+	if (error)
+		return error;
+	if (which < 1 || which > 4)
+		return -EINVAL;
+	drop_caches();
+	return 0;
+}
+
 static const struct proc_entry vm_files[] = {
-	TEXT("max_map_count", "65530"), TEXT("min_free_kbytes", "0"),
-	TEXT("mmap_min_addr", "65536"), TEXT("overcommit_memory", "0"),
-	TEXT("overcommit_ratio", "50"), TEXT("swappiness", "60"),
+	{ "drop_caches", 0200, .write = write_drop_caches },
+	TEXT("max_map_count", "65530"),
+	TEXT("min_free_kbytes", "0"),
+	TEXT("mmap_min_addr", "65536"),
+	TEXT("overcommit_memory", "0"),
+	TEXT("overcommit_ratio", "50"),
+	TEXT("swappiness", "60"),
 };
 
 void proc_sysctl_init(void)

@@ -95,6 +95,8 @@ struct mm *mm_create(void);
 struct mm *mm_clone(struct mm *old);
 void mm_get_user(struct mm *mm); /* one more task lives in it */
 void mm_put_user(struct mm *mm); /* one less; the last one unmaps everything */
+/* Give back the empty page tables that this CPU keeps for its next fork. */
+void tables_drain_cpu(void);
 void mm_get(struct mm *mm);
 void mm_put(struct mm *mm);
 

@@ -56,6 +56,14 @@ void table_free(pte_t *table)
 		free_page(virt_to_page(table));
 }
 
+void tables_drain_cpu(void)
+{
+	struct table_cache *cache = this_cpu_ptr(table_cache);
+
+	while (cache->count)
+		free_page(virt_to_page(cache->tables[--cache->count]));
+}
+
 /* How many entries of the table that `entry` is in are used. */
 static inline u16 *entries_used(const pte_t *entry)
 {

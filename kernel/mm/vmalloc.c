@@ -160,19 +160,33 @@ void *kernel_stack_alloc(void)
 	return (void *)stack;
 }
 
-void kernel_stack_free(void *stack)
+static void retire_stack(void *stack)
 {
-	struct stack_cache *cache = this_cpu_ptr(stack_cache);
-	struct vmap_area *area;
+	struct vmap_area *area = vmap_area_find(&stack_space, (u64)stack - KERNEL_STACK_SIZE);
 
-	if (cache->count < CACHED_STACKS) {
-		cache->stacks[cache->count++] = stack;
-		return;
-	}
-	area = vmap_area_find(&stack_space, (u64)stack - KERNEL_STACK_SIZE);
 	assert(area);
 	unmap_frames((u64)stack, KERNEL_STACK_SIZE);
 	vmap_area_retire(&stack_space, area);
+}
+
+void kernel_stack_free(void *stack)
+{
+	struct stack_cache *cache = this_cpu_ptr(stack_cache);
+
+	if (cache->count < CACHED_STACKS)
+		cache->stacks[cache->count++] = stack;
+	else
+		retire_stack(stack);
+}
+
+void vmalloc_drain(void)
+{
+	struct stack_cache *cache = this_cpu_ptr(stack_cache);
+
+	while (cache->count)
+		retire_stack(cache->stacks[--cache->count]);
+	vmap_area_purge(&stack_space);
+	vmap_area_purge(&vmalloc_space);
 }
 
 bool is_stack_guard(u64 address)

@@ -16,6 +16,8 @@ void iounmap(void *address);
 #define KERNEL_STACK_SIZE (16 * KiB)
 void *kernel_stack_alloc(void) __must_check;
 void kernel_stack_free(void *stack);
+/* Give this CPU's spare stacks back, and make what was freed, here or elsewhere, one with its neighbours. */
+void vmalloc_drain(void);
 /* Is this address in the guard area below some kernel stack? Any context, takes no lock. */
 bool is_stack_guard(u64 address);
 

@@ -100,8 +100,7 @@ static void merge(struct vmap_space *space, struct vmap_area *area, struct rb_no
 	list_add(&other->link, spares);
 }
 
-/* Flush the TLBs, then make the retired areas free. */
-static void purge(struct vmap_space *space)
+void vmap_area_purge(struct vmap_space *space)
 {
 	struct vmap_area *area, *next;
 	LIST_HEAD(retired);
@@ -134,7 +133,7 @@ struct vmap_area *vmap_area_alloc(struct vmap_space *space, u64 size)
 	struct vmap_area *spare, *area;
 
 	if (READ_ONCE(space->retired_bytes) > MAX_RETIRED_BYTES)
-		purge(space);
+		vmap_area_purge(space);
 	spare = kmem_cache_alloc(area_cache, GFP_KERNEL);
 	if (!spare)
 		return NULL;

@@ -38,5 +38,7 @@ struct vmap_area *vmap_area_alloc(struct vmap_space *space, u64 size) __must_che
 /* Nothing is mapped there any more. But other CPUs' TLBs may still know what was, so the range is not
  * used again before they have been flushed; that is put off until it pays. Not in hard IRQ. */
 void vmap_area_retire(struct vmap_space *space, struct vmap_area *area);
+/* Flush all TLBs, then make the retired areas free. Process context. */
+void vmap_area_purge(struct vmap_space *space);
 /* The area in use that starts there, or NULL. */
 struct vmap_area *vmap_area_find(struct vmap_space *space, u64 start);

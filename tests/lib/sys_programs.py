@@ -21,7 +21,7 @@ def on_linux(words):
 
 def on_pollux(boot, words, options="", timeout=900, **machine):
     """The guest's console, without the kernel's own messages."""
-    guest = boot(initrd=INITRAMFS, append=f"-- --poweroff {options} {words}", mem="512M", **machine)
+    guest = boot(initrd=INITRAMFS, append=f"-- --poweroff --leaks {options} {words}", mem="512M", **machine)
     status = guest.wait_exit(timeout)
     assert status == qemu.EXIT_SUCCESS
     output = KERNEL_MESSAGE.sub("", guest.log().replace("\r\n", "\n"))
@@ -32,6 +32,11 @@ def on_pollux(boot, words, options="", timeout=900, **machine):
 def outputs(text):
     """[(words, output)] of each program that was run."""
     return re.findall(r"^@@ begin (\S+)\n(.*?)^@@ end \1 ", text, re.M | re.S)
+
+
+def leaks(text, words):
+    """What the runner found to be in use after the program, and not before."""
+    return "\n".join(re.findall(rf"^@@ leak {re.escape(words)}: .*", text, re.M))
 
 
 def difference(linux, pollux, context=3):

@@ -1,7 +1,7 @@
 /*
  * hostile SEED ROUNDS: random calls with hostile arguments. Each round is a process without privileges that makes
  * CALLS_PER_ROUND of them, or dies trying. What they answer does not matter: the kernel has to live, and
- * to have its memory back afterwards. tests/sys/test_hostile.py looks at that.
+ * to have its memory back afterwards. tests/sys/test_random_calls.py looks at that.
  */
 #include <sys/prctl.h>
 #include <tests/sys/show.h>

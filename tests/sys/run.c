@@ -1,11 +1,12 @@
 /*
- * Starts the test programs: run [--poweroff] [--repeat=N] PROGRAM[,ARGUMENT...][:PROGRAM...]
+ * Starts the test programs: run [--poweroff] [--leaks] [--repeat=N] PROGRAM[,ARGUMENT...][:PROGRAM...]
  * Process 1 of its machine or pid namespace: under Pollux the kernel starts it, on the host's Linux
  * tests/lib/host_linux.py does, in namespaces of its own with the same files as root.
  *
  * Each program gets the same surroundings: an empty directory, a session and signals of its own, fixed
  * limits and environment, /dev/null as input and a file as output. That file is then printed between
- * two lines that begin with "@@"; after it a line about the memory in use.
+ * two lines that begin with "@@". With --leaks (Pollux only), a line "@@ leak" follows for each kind of memory
+ * of which more is in use than before the program ran.
  */
 #include <sys/mount.h>
 #include <sys/reboot.h>
@@ -41,6 +42,8 @@ static void remove_tree(const char *path)
 	DIR *dir;
 	char name[600];
 
+	while (umount2(path, MNT_DETACH) == 0)
+		;
 	if (unlink(path) == 0 || !(dir = opendir(path)))
 		return;
 	while ((entry = readdir(dir))) {
@@ -122,21 +125,73 @@ static void kill_rest(void)
 		;
 }
 
-static void print_memory(void)
-{
-	const char *free = strstr(get_file("/proc/meminfo"), "MemFree:");
+/* ---- what is in use ---- */
 
-	say("@@ memory %ld", free ? strtol(free + 8, NULL, 10) : 0);
+#define MAX_CACHES 96
+
+static struct usage {
+	long pages_kib; /* all but slabs */
+	int nr_caches;
+	struct {
+		char name[32];
+		long objects;
+	} caches[MAX_CACHES];
+} before, after;
+
+static long meminfo(const char *text, const char *name)
+{
+	const char *at = strstr(text, name);
+
+	return at ? strtol(at + strlen(name), NULL, 10) : 0;
 }
 
-static void run_program(const char *name)
+/* Without what the allocators keep for later. The number of objects of each cache, and not how many slabs they
+ * happen to be spread over. */
+static void get_usage(struct usage *usage)
+{
+	const char *text;
+
+	put_file("/proc/sys/vm/drop_caches", "3");
+	text = get_file("/proc/meminfo");
+	usage->pages_kib =
+		meminfo(text, "MemTotal:") - meminfo(text, "MemFree:") - meminfo(text, "\nSlab:");
+	text = strchr(strchr(get_file("/proc/slabinfo"), '\n') + 1, '\n') + 1;
+	for (usage->nr_caches = 0; usage->nr_caches < MAX_CACHES && *text; usage->nr_caches++) {
+		sscanf(text, "%31s %ld", usage->caches[usage->nr_caches].name,
+		       &usage->caches[usage->nr_caches].objects);
+		text = strchr(text, '\n') + 1;
+	}
+}
+
+/* Caches come to the end of the list, and none ever goes. */
+static bool has_grown(const char *name)
+{
+	long more = after.pages_kib - before.pages_kib;
+	bool grown = more > 0;
+
+	if (name && more > 0)
+		say("@@ leak %s: %ld KiB of pages", name, more);
+	for (int i = 0; i < after.nr_caches; i++) {
+		more = after.caches[i].objects -
+		       (i < before.nr_caches ? before.caches[i].objects : 0);
+		grown |= more > 0;
+		if (name && more > 0)
+			say("@@ leak %s: %ld of %s", name, more, after.caches[i].name);
+	}
+	return grown;
+}
+
+/* ---- running ---- */
+
+static void run_program(const char *name, bool show)
 {
 	char words[1024];
 	int status = 0;
 	pid_t pid;
 
 	snprintf(words, sizeof(words), "%s", name);
-	say("@@ begin %s", name);
+	if (show)
+		say("@@ begin %s", name);
 	mkdir(SCRATCH, 0777);
 	chmod(SCRATCH, 0777);
 	pid = fork();
@@ -144,11 +199,24 @@ static void run_program(const char *name)
 		become_program(words);
 	wait_for(pid, &status);
 	kill_rest();
-	print_output();
-	say("@@ end %s %d", name, status);
+	if (show) {
+		print_output();
+		say("@@ end %s %d", name, status);
+	}
 	unlink(OUTPUT);
 	remove_tree(SCRATCH);
-	print_memory();
+}
+
+/* A table of the kernel's may grow to a program's needs, once. A leak leaks again. */
+static void look_for_leaks(const char *name)
+{
+	get_usage(&after);
+	if (!has_grown(NULL))
+		return;
+	before = after;
+	run_program(name, false);
+	get_usage(&after);
+	has_grown(name);
 }
 
 static void prepare(void)
@@ -175,7 +243,7 @@ static void forget_signals(void)
 
 int main(int argc, char **argv)
 {
-	bool poweroff = false;
+	bool poweroff = false, leaks = false;
 	char *programs = "", *rest;
 	int repeat = 1;
 
@@ -184,14 +252,20 @@ int main(int argc, char **argv)
 	for (int i = 1; i < argc; i++) {
 		if (!strcmp(argv[i], "--poweroff"))
 			poweroff = true;
+		else if (!strcmp(argv[i], "--leaks"))
+			leaks = true;
 		else if (!strncmp(argv[i], "--repeat=", 9))
 			repeat = atoi(argv[i] + 9);
 		else
 			programs = argv[i];
 	}
 	for (char *name = strtok_r(programs, ":", &rest); name; name = strtok_r(NULL, ":", &rest)) {
+		if (leaks)
+			get_usage(&before);
 		for (int round = 0; round < repeat; round++)
-			run_program(name);
+			run_program(name, true);
+		if (leaks)
+			look_for_leaks(name);
 	}
 	say("@@ done");
 	if (poweroff)

@@ -37,5 +37,7 @@ def test_same_as_linux(boot, subtest, batch):
 @pytest.mark.parametrize("smp", [1, 4])
 @pytest.mark.parametrize("build", ["release", "debug"])
 def test_hostile(boot, build, smp):
-    output = sys_programs.on_pollux(boot, f"hostile,{smp},{ROUNDS}", timeout=600 + ROUNDS, build=build, smp=smp)
+    words = f"hostile,{smp},{ROUNDS}"
+    output = sys_programs.on_pollux(boot, words, timeout=600 + 2 * ROUNDS, build=build, smp=smp)
     assert f"{ROUNDS} rounds" in output
+    assert not sys_programs.leaks(output, words)

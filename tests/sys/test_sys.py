@@ -55,6 +55,9 @@ def test_same_as_linux(request, boot, subtest, build, smp):
     names = getattr(request.node, "parts", None) or list(all_names())
     words = runner_words(names)
     linux = on_linux(words)
-    pollux = parse(sys_programs.on_pollux(boot, words, build=build, smp=smp))
+    output = sys_programs.on_pollux(boot, words, build=build, smp=smp)
+    pollux = parse(output)
     for name in names:
         subtest(name, sys_programs.difference(linux[name], pollux.get(name, "(nothing)\n")))
+    for program in words.split(":"):
+        subtest(f"sys/{program.split(',')[0]}::leaves_nothing", sys_programs.leaks(output, program))
