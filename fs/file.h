@@ -178,7 +178,7 @@ static inline bool files_own(const struct files *files)
 /* Of one's own table, O_PATH files too. */
 static inline struct file *files_peek(const struct files *files, int fd)
 {
-	return likely((u32)fd < files->size) ? files->slots[fd] : NULL;
+	return likely((u32)fd < files->size) ? files->slots[(u32)fd] : NULL;
 }
 
 struct fd fd_borrow_shared(struct files *files, int fd);

@@ -253,25 +253,33 @@ static ssize_t pipe_write(struct file *file, struct iov_iter *from, loff_t *pos)
 
 /* ---- the rest of a file's operations --------------------------------------------------------- */
 
-static __always_inline u32 pipe_ready(const struct file *file)
+static __always_inline u32 reader_ready(const struct file *file)
 {
 	const struct pipe *pipe = file->private_data;
-	u32 modes = file->flags + 1, ready = 0; /* as in file_readable() */
+	u32 ready = is_empty(pipe) ? 0 : EPOLLIN | EPOLLRDNORM;
 
-	if (modes & 1) {
-		if (!is_empty(pipe))
-			ready |= EPOLLIN | EPOLLRDNORM;
-		if (!READ_ONCE(pipe->writers) &&
-		    READ_ONCE(pipe->writers_ever) != writers_at_open(file))
-			ready |= EPOLLHUP;
-	}
-	if (modes & 2) {
-		if (!is_full(pipe))
-			ready |= EPOLLOUT | EPOLLWRNORM;
-		if (!READ_ONCE(pipe->readers))
-			ready |= EPOLLERR;
-	}
+	if (unlikely(!READ_ONCE(pipe->writers)) &&
+	    READ_ONCE(pipe->writers_ever) != writers_at_open(file))
+		ready |= EPOLLHUP;
 	return ready;
+}
+
+static __always_inline u32 writer_ready(const struct file *file)
+{
+	const struct pipe *pipe = file->private_data;
+	u32 ready = is_full(pipe) ? 0 : EPOLLOUT | EPOLLWRNORM;
+
+	if (unlikely(!READ_ONCE(pipe->readers)))
+		ready |= EPOLLERR;
+	return ready;
+}
+
+static __always_inline u32 pipe_ready(const struct file *file)
+{
+	if (likely((file->flags & O_ACCMODE) == O_RDONLY))
+		return reader_ready(file);
+	return (file_writable(file) ? writer_ready(file) : 0) |
+	       (file_readable(file) ? reader_ready(file) : 0);
 }
 
 static noinline u32 pipe_register(struct file *file, struct poll_table *table)

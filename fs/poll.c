@@ -32,7 +32,21 @@ static noinline void answer(struct poll_list *list, struct pollfd *pollfd, u32 r
 		list->fault = true;
 }
 
-/* Once somebody is ready there will be no sleep, and no need to register with the others. */
+/* A descriptor that said something, though perhaps nothing that counts; whether it does. */
+static noinline bool note_events(struct poll_list *list, struct pollfd *pollfd, u32 events)
+{
+	u32 wanted = pollfd->events | EPOLLERR | EPOLLHUP | EPOLLNVAL;
+	u32 ready = pollfd->fd >= 0 ? events & wanted : 0;
+
+	if (ready != pollfd->revents)
+		answer(list, pollfd, ready);
+	return ready;
+}
+
+/*
+ * Mostly nothing has happened and nothing stands in the answer: then that is all there is to do. Once somebody is
+ * ready there will be no sleep, and no need to register with the others.
+ */
 static __always_inline int do_pollfds(struct poll_list *list, bool own, struct poll_table *table)
 {
 	struct pollfd *pollfd = list->fds, *end = pollfd + list->count;
@@ -40,17 +54,14 @@ static __always_inline int do_pollfds(struct poll_list *list, bool own, struct p
 	int count = 0;
 
 	for (; pollfd < end; pollfd++) {
-		u32 wanted = pollfd->events | EPOLLERR | EPOLLHUP, ready = 0;
+		u32 wanted = table ? pollfd->events | EPOLLERR | EPOLLHUP : 0;
+		u32 events = poll_one(files, own, pollfd->fd, wanted, table);
 
-		if (pollfd->fd >= 0)
-			ready = poll_one(files, own, pollfd->fd, wanted, table) &
-				(wanted | EPOLLNVAL);
-		if (ready) {
-			count++;
+		if (!events && !pollfd->revents)
+			continue;
+		count += note_events(list, pollfd, events);
+		if (count)
 			table = NULL;
-		}
-		if (ready != pollfd->revents)
-			answer(list, pollfd, ready);
 	}
 	return count;
 }
