@@ -14,6 +14,7 @@
 #include <kernel/spinlock.h>
 
 #define AT_ONCE	       512 /* bytes made with interrupts off */
+#define SMALL	       16  /* bytes that come out of the spare block */
 #define RESEED_BLOCKS  (1 << 16)
 #define JITTER_ROUNDS  64
 #define HARDWARE_TRIES 10
@@ -21,6 +22,10 @@
 static DEFINE_SPINLOCK(lock);
 static u8 key[CHACHA20_KEY_SIZE]; /* under lock */
 static u32 blocks_made;		  /* under lock: since the last fresh entropy */
+
+/* Under lock: the end of it has been made and not been given out. Most requests are for a few bytes. */
+static u8 spare[CHACHA20_BLOCK_SIZE];
+static u32 spare_left;
 
 static bool hardware_random(u64 *value)
 {
@@ -44,11 +49,13 @@ static void make_block(const u8 nonce[CHACHA20_NONCE_SIZE], u32 counter,
 	blocks_made++;
 }
 
-/* Under lock: key = first half of the block that the old key and `data` make. */
+/* Under lock: key = first half of the block that the old key and `data` make. What is spare is older. */
 static void fold(const void *data, size_t size)
 {
 	const u8 *bytes = data;
 	u8 block[CHACHA20_BLOCK_SIZE];
+
+	spare_left = 0;
 
 	do {
 		u8 nonce[CHACHA20_NONCE_SIZE] = { 0 };
@@ -77,11 +84,11 @@ static void fold_fresh_entropy(void)
 	blocks_made = 0;
 }
 
-static void fill_some(u8 *to, size_t size)
+/* Under lock: bytes for somebody, and a new key. */
+static void make_bytes(u8 *to, size_t size)
 {
 	static const u8 nonce[CHACHA20_NONCE_SIZE];
 	u8 block[CHACHA20_BLOCK_SIZE];
-	u64 flags = spin_lock_irqsave(&lock);
 	u32 counter = 1;
 
 	if (blocks_made > RESEED_BLOCKS)
@@ -96,16 +103,35 @@ static void fill_some(u8 *to, size_t size)
 	}
 	make_block(nonce, 0, block);
 	memcpy(key, block, sizeof(key));
-	spin_unlock_irqrestore(&lock, flags);
 	memset(block, 0, sizeof(block));
+}
+
+/* Under lock. What is given out is wiped here. */
+static void take_spare(u8 *to, size_t size)
+{
+	u8 *from;
+
+	if (spare_left < size) {
+		make_bytes(spare, sizeof(spare));
+		spare_left = sizeof(spare);
+	}
+	from = spare + sizeof(spare) - spare_left;
+	memcpy(to, from, size);
+	memset(from, 0, size);
+	spare_left -= size;
 }
 
 void random_fill(void *buffer, size_t size)
 {
 	for (u8 *to = buffer; size;) {
 		size_t chunk = min(size, (size_t)AT_ONCE);
+		u64 flags = spin_lock_irqsave(&lock);
 
-		fill_some(to, chunk);
+		if (chunk <= SMALL)
+			take_spare(to, chunk);
+		else
+			make_bytes(to, chunk);
+		spin_unlock_irqrestore(&lock, flags);
 		to += chunk;
 		size -= chunk;
 	}

@@ -13,8 +13,8 @@ static inline u32 rotate_left(u32 word, int bits)
 	return word << bits | word >> (32 - bits);
 }
 
-/* Section 2.1 */
-static inline void quarter_round(u32 *x, u8 a, u8 b, u8 c, u8 d)
+/* Section 2.1. Inlined with constant indices, so that the words stay in registers. */
+static __always_inline void quarter_round(u32 *x, u32 a, u32 b, u32 c, u32 d)
 {
 	x[a] += x[b];
 	x[d] = rotate_left(x[d] ^ x[a], 16);
@@ -26,14 +26,22 @@ static inline void quarter_round(u32 *x, u8 a, u8 b, u8 c, u8 d)
 	x[b] = rotate_left(x[b] ^ x[c], 7);
 }
 
+/* Section 2.3: the words form a 4x4 square; its columns, then its diagonals. */
+static __always_inline void double_round(u32 x[WORDS])
+{
+	quarter_round(x, 0, 4, 8, 12);
+	quarter_round(x, 1, 5, 9, 13);
+	quarter_round(x, 2, 6, 10, 14);
+	quarter_round(x, 3, 7, 11, 15);
+	quarter_round(x, 0, 5, 10, 15);
+	quarter_round(x, 1, 6, 11, 12);
+	quarter_round(x, 2, 7, 8, 13);
+	quarter_round(x, 3, 4, 9, 14);
+}
+
 void chacha20_block(const u8 key[CHACHA20_KEY_SIZE], u32 counter,
 		    const u8 nonce[CHACHA20_NONCE_SIZE], u8 out[CHACHA20_BLOCK_SIZE])
 {
-	/* The words form a 4x4 square: its columns, then its diagonals (section 2.3). */
-	static const u8 quarters[8][4] = {
-		{ 0, 4, 8, 12 },  { 1, 5, 9, 13 },  { 2, 6, 10, 14 }, { 3, 7, 11, 15 },
-		{ 0, 5, 10, 15 }, { 1, 6, 11, 12 }, { 2, 7, 8, 13 },  { 3, 4, 9, 14 },
-	};
 	u32 start[WORDS], x[WORDS];
 
 	memcpy(start, "expand 32-byte k", 16);
@@ -42,11 +50,8 @@ void chacha20_block(const u8 key[CHACHA20_KEY_SIZE], u32 counter,
 	memcpy(start + 13, nonce, CHACHA20_NONCE_SIZE);
 
 	memcpy(x, start, sizeof(x));
-	for (int round = 0; round < DOUBLE_ROUNDS; round++) {
-		for (size_t i = 0; i < ARRAY_SIZE(quarters); i++)
-			quarter_round(x, quarters[i][0], quarters[i][1], quarters[i][2],
-				      quarters[i][3]);
-	}
+	for (int round = 0; round < DOUBLE_ROUNDS; round++)
+		double_round(x);
 	for (size_t i = 0; i < WORDS; i++)
 		x[i] += start[i];
 	memcpy(out, x, sizeof(x));
