@@ -6,6 +6,7 @@
  */
 #include <fs/file.h>
 
+#include <fs/eventpoll.h>
 #include <fs/vfs.h>
 #include <kernel/mm/slab.h>
 #include <kernel/panic.h>
@@ -77,6 +78,7 @@ struct file *file_create_anon(const struct file_ops *ops, void *private_data, u3
 /* The kind's own end comes first: it may still look at the name. */
 void file_release(struct file *file)
 {
+	eventpoll_release(file);
 	if (file->ops->release)
 		file->ops->release(file);
 	if (file->dentry)

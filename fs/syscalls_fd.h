@@ -3,6 +3,7 @@
 
 #include <fs/file.h>
 
+struct epoll_event;
 struct pollfd;
 struct select_i386;
 struct select_mask;
@@ -61,6 +62,17 @@ long sys_eventfd2(u32 count, u32 flags);
 long sys_poll(struct pollfd __user *fds, u32 count, int timeout);
 long sys_ppoll(struct pollfd __user *fds, u32 count, struct timespec __user *timeout,
 	       const sigset_t __user *mask, size_t mask_size);
+
+/* fs/eventpoll_ctl.c */
+long sys_epoll_create(int size);
+long sys_epoll_create1(int flags);
+long sys_epoll_ctl(int epfd, int op, int fd, const struct epoll_event __user *event);
+long sys_epoll_wait(int epfd, struct epoll_event __user *events, int max, int timeout);
+long sys_epoll_pwait(int epfd, struct epoll_event __user *events, int max, int timeout,
+		     const sigset_t __user *mask, size_t mask_size);
+long sys_epoll_pwait2(int epfd, struct epoll_event __user *events, int max,
+		      struct timespec __user *timeout, const sigset_t __user *mask,
+		      size_t mask_size);
 
 /* fs/select.c */
 long sys_select(int n, void __user *in, void __user *out, void __user *ex,

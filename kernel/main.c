@@ -6,6 +6,7 @@
 #include <drivers/tty/tty.h>
 #include <drivers/uart.h>
 #include <drivers/vga.h>
+#include <fs/eventpoll.h>
 #include <fs/file.h>
 #include <fs/mmap.h>
 #include <fs/proc/proc.h>
@@ -146,6 +147,7 @@ static void start_user_side(void)
 {
 	random_init();
 	files_init();
+	eventpoll_init();
 	vfs_init();
 	vm_init();
 	mmap_init();

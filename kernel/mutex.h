@@ -60,6 +60,14 @@ static inline void mutex_lock(struct mutex *mutex)
 		mutex_lock_slow(mutex, TASK_UNINTERRUPTIBLE);
 }
 
+/* While another of the same kind is held, in an order the caller knows. */
+static inline void mutex_lock_nested(struct mutex *mutex)
+{
+	LOCK_DEBUG(lock_acquire(mutex->class, LOCK_NESTED);)
+	if (unlikely(!mutex_change_state(mutex, MUTEX_FREE, MUTEX_LOCKED)))
+		mutex_lock_slow(mutex, TASK_UNINTERRUPTIBLE);
+}
+
 /* 0, or -EINTR if a signal came first: then it is not locked. */
 static inline int __must_check mutex_lock_interruptible(struct mutex *mutex)
 {

@@ -6,6 +6,7 @@
  */
 #include <fs/proc/tree.h>
 
+#include <fs/eventpoll.h>
 #include <fs/pipe.h>
 #include <kernel/drop_caches.h>
 #include <kernel/lib/string.h>
@@ -65,6 +66,11 @@ static const struct proc_entry fs_files[] = {
 	  .data = &pipe_max_size },
 };
 static_assert(NOFILE_MAX == 1048576, "nr_open");
+
+static const struct proc_entry epoll_files[] = {
+	{ "max_user_watches", 0644, .show = proc_show_u64, .write = proc_write_u64,
+	  .data = &epoll_max_user_watches },
+};
 
 /* ---- kernel -------------------------------------------------------------------------------------------- */
 
@@ -177,6 +183,7 @@ void proc_sysctl_init(void)
 {
 	random_fill(boot_id, sizeof(boot_id));
 	PROC_REGISTER("sys/fs", fs_files);
+	PROC_REGISTER("sys/fs/epoll", epoll_files);
 	PROC_REGISTER("sys/kernel", kernel_files);
 	PROC_REGISTER("sys/kernel/random", random_files);
 	PROC_REGISTER("sys/vm", vm_files);
