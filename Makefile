@@ -119,10 +119,10 @@ gdb: $(KERNEL) $(filter $(O)/%,$(INITRD)) ## boot it stopped at its first instru
 
 iso: $(B)/pollux.iso ## make build/pollux.iso, for a CD or a USB stick
 
-$(B)/pollux.iso: $(KERNEL) iso/grub.cfg
+$(B)/pollux.iso: $(KERNEL) $(O)/initramfs.cpio iso/grub.cfg
 	$(call say,ISO,$@)
 	$(Q)rm -rf $(B)/iso && mkdir -p $(B)/iso/boot/grub
-	$(Q)cp $(KERNEL) $(B)/iso/boot/ && cp iso/grub.cfg $(B)/iso/boot/grub/
+	$(Q)cp $(KERNEL) $(O)/initramfs.cpio $(B)/iso/boot/ && cp iso/grub.cfg $(B)/iso/boot/grub/
 	$(Q)grub-mkrescue -o $@ $(B)/iso 2> $(B)/iso.log || { cat $(B)/iso.log >&2; rm -f $@; exit 1; }
 
 bench: $(KERNEL) $(PLUGIN) bench-build $(O)/linux/modules.cpio ## measure it beside Debian's Linux and print the figures; T=REGEX: only these rows

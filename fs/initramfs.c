@@ -15,6 +15,7 @@
 #include <kernel/lib/hash.h>
 #include <kernel/lib/hlist.h>
 #include <kernel/lib/string.h>
+#include <kernel/mm/page.h>
 #include <kernel/mm/slab.h>
 #include <kernel/printk.h>
 
@@ -232,6 +233,20 @@ static void set_directory_times(struct unpacker *unpacker)
 	}
 }
 
+static void say_failure(struct unpacker *unpacker, int error)
+{
+	struct page_stats pages;
+
+	page_stats_read(&pages);
+	if (error == -ENOMEM || error == -ENOSPC)
+		pr_err("initramfs: too big for this machine: no room for %s; %llu of %llu KiB are "
+		       "free, files get half of all\n",
+		       unpacker->entry.name, pages.free * (PAGE_SIZE / KiB),
+		       pages.total * (PAGE_SIZE / KiB));
+	else
+		pr_err("initramfs: cannot make %s (error %d)\n", unpacker->entry.name, -error);
+}
+
 static int unpack_all(struct unpacker *unpacker)
 {
 	int result, failed = 0;
@@ -242,9 +257,10 @@ static int unpack_all(struct unpacker *unpacker)
 		unpacker->entries++;
 		unpacker->bytes += unpacker->entry.filesize;
 		if (error)
-			pr_err("initramfs: cannot make %s (error %d)\n", unpacker->entry.name,
-			       -error);
+			say_failure(unpacker, error);
 		failed = failed ?: error;
+		if (error == -ENOMEM || error == -ENOSPC)
+			return error;
 	}
 	if (result < 0) {
 		pr_err("initramfs: corrupt at byte %zu: %s\n", unpacker->reader.offset,

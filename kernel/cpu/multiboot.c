@@ -103,19 +103,39 @@ static void read_initrd(const struct multiboot_info *info)
 		boot_info.initrd = (struct phys_range){ module->start, module->end };
 }
 
-/* QEMU and old GRUBs put the kernel's file name in front; an option has no slash before its first '='
- * or space, so a first word that has one is a name. */
-static const char *skip_file_name(const char *text)
+static const char *end_of_word(const char *text)
 {
-	const char *word = text;
+	while (*text && *text != ' ')
+		text++;
+	return text;
+}
 
-	while (*word && *word != ' ' && *word != '=' && *word != '/')
-		word++;
-	if (*word != '/')
-		return text;
-	while (*word && *word != ' ')
-		word++;
-	return word;
+/* An option has no slash before its '='. */
+static bool ends_file_name(const char *word, const char *end)
+{
+	const char *at = word;
+
+	while (at < end && *at != '=' && *at != '/')
+		at++;
+	if (at < end)
+		return *at == '/';
+	return end - word >= 4 && !strncmp(end - 4, ".elf", 4);
+}
+
+/* QEMU puts "NAME " in front of what -append says, and old GRUBs do too. The name may have spaces: it goes up
+ * to the last word that looks like the end of a path. What is behind "--" is init's. */
+static const char *skip_file_name(const char *text, bool is_qemu)
+{
+	const char *behind = is_qemu ? end_of_word(text) : text, *word, *end;
+
+	for (word = text; *word; word = *end ? end + 1 : end) {
+		end = end_of_word(word);
+		if (end - word == 2 && !strncmp(word, "--", 2))
+			break;
+		if (ends_file_name(word, end))
+			behind = end;
+	}
+	return behind;
 }
 
 bool multiboot_parse(u32 magic, u32 info_phys)
@@ -124,12 +144,14 @@ bool multiboot_parse(u32 magic, u32 info_phys)
 
 	if (magic != MULTIBOOT_LOADED)
 		return false;
-	if (info->flags & HAS_CMDLINE)
-		strscpy(boot_info.cmdline, skip_file_name(phys_to_virt(info->cmdline)),
-			sizeof(boot_info.cmdline));
 	if (info->flags & HAS_LOADER_NAME)
 		strscpy(boot_info.loader, phys_to_virt(info->loader_name),
 			sizeof(boot_info.loader));
+	if (info->flags & HAS_CMDLINE)
+		strscpy(boot_info.cmdline,
+			skip_file_name(phys_to_virt(info->cmdline),
+				       !strcmp(boot_info.loader, "qemu")),
+			sizeof(boot_info.cmdline));
 	read_memory_map(info);
 	read_initrd(info);
 	return true;

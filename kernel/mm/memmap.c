@@ -66,6 +66,21 @@ u64 memmap_total(void)
 	return total;
 }
 
+/* A loader may have put it where there is nothing. */
+static void reserve_initrd(void)
+{
+	u64 start = boot_info.initrd.start, end = boot_info.initrd.end;
+
+	for (u32 i = 0; i < boot_info.nr_ram; i++) {
+		if (boot_info.ram[i].start <= start && end <= boot_info.ram[i].end) {
+			reserve(start, end);
+			return;
+		}
+	}
+	panic("not enough memory: an initramfs of %llu KiB in %llu KiB of RAM", (end - start) / KiB,
+	      memmap_total() / KiB);
+}
+
 void memmap_init(void)
 {
 	if (memmap_total() < MIN_RAM)
@@ -76,7 +91,7 @@ void memmap_init(void)
 	reserve(0, LOW_MEMORY_END);
 	reserve(virt_to_phys(kernel_start), virt_to_phys(kernel_end));
 	if (boot_info.initrd.start < boot_info.initrd.end)
-		reserve(boot_info.initrd.start, boot_info.initrd.end);
+		reserve_initrd();
 }
 
 phys_addr_t boot_alloc(size_t size)
@@ -92,8 +107,9 @@ phys_addr_t boot_alloc(size_t size)
 			remove_range(i);
 		return start;
 	}
-	panic("not enough memory: no room for %zu KiB of the kernel's own tables",
-	      size / (size_t)KiB);
+	panic("not enough memory: no room for %zu KiB of the kernel's own tables; the initramfs "
+	      "has %llu KiB",
+	      size / (size_t)KiB, (boot_info.initrd.end - boot_info.initrd.start) / KiB);
 }
 
 bool memmap_is_free(phys_addr_t start, phys_addr_t end)

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: MIT
 """What a user can get wrong at boot: each has a clear message and a defined end, none hangs."""
 
+import re
+import shutil
 import subprocess
 
 import pytest
 import qemu
+from guest import KERNELS
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +57,30 @@ def test_good_initramfs_is_not_called_corrupt(boot, archive, tmp_path):
     assert "corrupt" not in guest.log() and "none given" not in guest.log()
 
 
+def test_initramfs_of_zeroes_is_empty(boot, tmp_path):
+    """As on Linux, zeroes are what may stand between archives."""
+    initrd = tmp_path / "initramfs.cpio"
+    initrd.write_bytes(bytes(10000))
+    guest = boot(initrd=str(initrd))
+    guest.expect("initramfs: 0 entries, 0 KiB")
+    guest.expect("panic: no init found")
+
+
+@pytest.mark.parametrize("size, said", [
+    (36, "initramfs: too big for this machine: no room for big; "),
+    (62, r"panic: not enough memory: .*initramfs"),
+    (80, r"panic: not enough memory: an initramfs of \d+ KiB in \d+ KiB of RAM"),
+])
+def test_initramfs_too_big(boot, tmp_path, size, said):
+    big = tmp_path / "big"
+    with open(big, "wb") as file:
+        file.truncate(size << 20)
+    initrd = tmp_path / "initramfs.cpio"
+    with open(initrd, "wb") as archive:
+        subprocess.run(["cpio", "--quiet", "-o", "-H", "newc"], cwd=tmp_path, input=b"big", stdout=archive, check=True)
+    boot(initrd=str(initrd), mem="64M").expect(said)
+
+
 @pytest.mark.parametrize("mem", ["4M", "8M", "12M"])
 def test_too_little_memory(boot, mem):
     guest = boot(mem=mem)
@@ -67,6 +94,17 @@ def test_unknown_option_is_named_once(boot):
     guest.expect("cmdline: unknown option 'bar'")
     guest.expect(r"boot: ready in \d+ us")
     assert guest.log().count("unknown option") == 2
+
+
+@pytest.mark.parametrize("name", ["pollux", "my kernel.elf", "a folder/in a/house/pollux.elf", "x=y/pollux"])
+def test_file_name_is_no_option(boot, tmp_path, monkeypatch, name):
+    """QEMU puts the kernel's name in front of the command line."""
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(KERNELS["release"], tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    guest = boot(kernel=name, append="foo init=/a/b.elf -- /c/d")
+    guest.expect(r"boot: ready in \d+ us")
+    assert re.findall("option '(.*)'", guest.log()) == ["foo"]
 
 
 def test_overlong_command_line(boot):

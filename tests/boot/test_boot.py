@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 import qemu
-from guest import OUT
+from guest import OUT, PROMPT
 
 READY = r"boot: ready in (\d+) us"
 
@@ -58,11 +58,20 @@ def iso_drive(kind):
 @pytest.mark.parametrize("kind", ["cd", "disk"])
 def test_iso_boots(boot, kind):
     guest = boot(kernel=None, debug_exit=False, extra=("-nic", "none", *iso_drive(kind)))
+    guest.expect(r"initramfs: \d+ entries")
     guest.expect(READY)
+    guest.expect("/root # ")
+
+
+def test_iso_with_the_kernel_alone(boot):
+    guest = boot(kernel=None, debug_exit=False, extra=("-nic", "none", *iso_drive("cd")))
+    guest.expect("the kernel alone")
+    guest.send("k")
+    guest.expect(PROMPT)
 
 
 def test_iso_runs_self_tests_from_the_menu(boot):
-    """The second entry of GRUB's menu, chosen by its key over the serial line; then power is off."""
+    """An entry of GRUB's menu, chosen by its key over the serial line; then power is off."""
     guest = boot(kernel=None, debug_exit=False, smp=2, extra=("-nic", "none", *iso_drive("cd")))
     guest.expect("self-tests, then power off")
     guest.send("t")

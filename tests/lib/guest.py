@@ -21,7 +21,7 @@ sys.path.insert(0, str(ROOT / "tools"))
 import counts  # noqa: E402
 import qemu  # noqa: E402
 
-OUT = pathlib.Path(os.environ.get("POLLUX_OUT", ROOT / "build"))
+OUT = pathlib.Path(os.environ.get("POLLUX_OUT", ROOT / "build")).resolve()
 COUNT_PLUGIN = OUT / "count_plugin.so"
 KERNELS = {"release": OUT / "pollux.elf", "debug": OUT / "debug" / "pollux.elf"}
 

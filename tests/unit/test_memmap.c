@@ -78,6 +78,16 @@ TEST(memmap_too_little)
 	CHECK_STR(mm_shim_panic_text, "not enough memory: 7808 KiB of RAM, Pollux needs 16 MiB");
 }
 
+TEST(memmap_initrd_beyond_ram)
+{
+	static const struct phys_range ram[] = { { 1 * MiB, 64 * MiB } };
+
+	set_ram(1, ram, (struct phys_range){ 3 * MiB, 65 * MiB });
+	CHECK(PANICS(memmap_init()));
+	CHECK_STR(mm_shim_panic_text,
+		  "not enough memory: an initramfs of 63488 KiB in 64512 KiB of RAM");
+}
+
 /* Against a model with a byte a page. */
 TEST(memmap_random_ranges)
 {
@@ -86,7 +96,7 @@ TEST(memmap_random_ranges)
 	struct phys_range ram[BOOT_MAX_RANGES];
 
 	for (unsigned round = 0; round < 300; round++) {
-		u64 at = 0, initrd = unit_random_below(PAGES), initrd_end;
+		u64 at = 0, initrd, initrd_end;
 		unsigned nr = 0;
 
 		while (nr < BOOT_MAX_RANGES && at < PAGES - 1) {
@@ -98,7 +108,12 @@ TEST(memmap_random_ranges)
 			ram[nr++] = (struct phys_range){ start * PAGE_SIZE, end * PAGE_SIZE };
 			at = end;
 		}
-		initrd_end = min(initrd + unit_random_below(2000), (u64)PAGES);
+		const struct phys_range *with_initrd = &ram[unit_random_below(nr)];
+
+		initrd_end = with_initrd->end / PAGE_SIZE;
+		initrd = with_initrd->start / PAGE_SIZE +
+			 unit_random_below((with_initrd->end - with_initrd->start) / PAGE_SIZE);
+		initrd_end = min(initrd + unit_random_below(2000), initrd_end);
 		for (u64 page = 0; page < PAGES; page++) {
 			u64 phys = page * PAGE_SIZE;
 
