@@ -105,30 +105,32 @@ static inline bool sleep_is_interrupted(u32 state)
  * Result: 0; -EINTR if a signal came first (states that it may interrupt); -ETIME if `deadline` passed first.
  * `condition` is evaluated several times, last after the deadline: if it holds then, it wins.
  */
-#define wait_event_full(wq, condition, state, flags, deadline)          \
-	({                                                              \
-		int wait_result_ = 0;                                   \
-		bool wait_time_left_ = true;                            \
-		struct wait_entry wait_entry_ = WAIT_ENTRY_INIT(flags); \
-                                                                        \
-		might_sleep();                                          \
-		INIT_LIST_HEAD(&wait_entry_.link);                      \
-		for (;;) {                                              \
-			prepare_to_wait(wq, &wait_entry_, state);       \
-			if (condition)                                  \
-				break;                                  \
-			if (sleep_is_interrupted(state)) {              \
-				wait_result_ = -EINTR;                  \
-				break;                                  \
-			}                                               \
-			if (!wait_time_left_) {                         \
-				wait_result_ = -ETIME;                  \
-				break;                                  \
-			}                                               \
-			wait_time_left_ = schedule_timeout(deadline);   \
-		}                                                       \
-		finish_wait(wq, &wait_entry_);                          \
-		wait_result_;                                           \
+#define wait_event_full(wq, condition, state, flags, deadline)           \
+	({                                                               \
+		int wait_result_ = 0;                                    \
+		bool wait_time_left_ = true;                             \
+		struct wait_entry wait_entry_ = WAIT_ENTRY_INIT(flags);  \
+                                                                         \
+		might_sleep();                                           \
+		INIT_LIST_HEAD(&wait_entry_.link);                       \
+		for (;;) {                                               \
+			prepare_to_wait(wq, &wait_entry_, state);        \
+			if (condition)                                   \
+				break;                                   \
+			if (sleep_is_interrupted(state)) {               \
+				wait_result_ = -EINTR;                   \
+				break;                                   \
+			}                                                \
+			if (!wait_time_left_) {                          \
+				wait_result_ = -ETIME;                   \
+				break;                                   \
+			}                                                \
+			wait_time_left_ = schedule_timeout(deadline);    \
+			if (condition) /* mostly: no need to register */ \
+				break;                                   \
+		}                                                        \
+		finish_wait(wq, &wait_entry_);                           \
+		wait_result_;                                            \
 	})
 
 #define wait_event(wq, condition) \
