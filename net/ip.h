@@ -105,6 +105,11 @@ static inline bool ip_is_loopback(be32 addr)
 }
 /* A lower path MTU was learnt for an address: later dst.mtu. */
 void ip_update_pmtu(be32 daddr, u32 mtu);
+/* For packets that a program made whole, data at the IP header; id, length and checksum are filled in where Linux
+ * does. Takes the reference. 0 or -errno. */
+int ip_output_raw(struct sk_buff *skb, struct flow *flow);
+/* The next id of a packet that may be cut into fragments: nobody outside can guess it. */
+be16 ip_select_id(be32 saddr, be32 daddr, u8 protocol);
 
 /* Folded and complemented, as it stands in packets. */
 u16 ip_checksum(const void *data, size_t length);

@@ -509,39 +509,64 @@ bool skb_pull_slow(struct sk_buff *skb, u32 size)
 
 /* ---- filling it from a program -------------------------------------------------------------------------- */
 
-/* The next page's worth. How many bytes; 0 or -errno. */
-static ssize_t append_page(struct sk_buff *skb, struct iov_iter *from, u32 size, gfp_t gfp)
+/* Into what is left of the last page. */
+static int append_to_frag(struct sk_buff *skb, struct iov_iter *from, u32 size)
+{
+	struct skb_frag *frag = &skb->frags[skb->nr_frags - 1];
+	u8 *end = (u8 *)page_address(frag->page) + frag->offset + frag->size;
+
+	if (copy_from_iter(end, size, from) != size)
+		return -EFAULT;
+	frag->size += size;
+	skb->len += size;
+	skb->data_len += size;
+	return 0;
+}
+
+static int append_page(struct sk_buff *skb, struct iov_iter *from, u32 size)
 {
 	struct page *page;
 
 	if (skb->nr_frags == MAX_SKB_FRAGS)
 		return -EMSGSIZE;
-	page = skb_page_alloc(gfp);
+	page = skb_page_alloc(GFP_KERNEL);
 	if (!page)
 		return -ENOBUFS;
-	size = min_t(u32, size, PAGE_SIZE);
 	if (copy_from_iter(page_address(page), size, from) != size) {
 		skb_page_put(page);
 		return -EFAULT;
 	}
 	skb_add_frag(skb, page, 0, size);
-	return size;
+	return 0;
+}
+
+/* Behind its last byte, if the page is one that was filled here. */
+static u32 frag_room(const struct sk_buff *skb)
+{
+	const struct skb_frag *last;
+
+	if (!skb->nr_frags)
+		return 0;
+	last = &skb->frags[skb->nr_frags - 1];
+	if (!(last->page->flags & PAGE_OF_SKB) || last->page->refcount != 1)
+		return 0;
+	return PAGE_SIZE - last->offset - last->size;
 }
 
 int skb_append_from_iter(struct sk_buff *skb, struct iov_iter *from, u32 size)
 {
-	u32 linear = min(size, skb_tailroom(skb));
+	u32 part = min(size, skb_tailroom(skb));
+	int error = 0;
 
-	if (copy_from_iter(skb_append(skb, linear), linear, from) != linear)
+	if (part && copy_from_iter(skb_append(skb, part), part, from) != part)
 		return -EFAULT;
-	for (size -= linear; size;) {
-		ssize_t done = append_page(skb, from, size, GFP_KERNEL);
+	for (size -= part; size && !error; size -= part) {
+		u32 room = frag_room(skb);
 
-		if (done < 0)
-			return (int)done;
-		size -= (u32)done;
+		part = min_t(u32, size, room ?: PAGE_SIZE);
+		error = room ? append_to_frag(skb, from, part) : append_page(skb, from, part);
 	}
-	return 0;
+	return error;
 }
 
 void skb_queue_purge(struct skb_queue *queue)

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "unit.h"
 
@@ -36,7 +37,6 @@ u32 net_shim_logged;
 
 static u64 in_use, fail_in;
 static bool has_failed;
-static void *ram;
 static struct page *arena;
 static u32 free_list[ARENA_PAGES], nr_free;
 
@@ -171,11 +171,14 @@ size_t user_clear(void *to, size_t size)
 
 void net_shim_boot(void)
 {
+	void *ram;
+
 	net_shim_fail_nth(0);
 	net_shim_logged = 0;
 	if (arena)
 		return;
-	ram = aligned_alloc(PAGE_SIZE, ARENA_PAGES * PAGE_SIZE);
+	ram = mmap(NULL, ARENA_PAGES * PAGE_SIZE, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	arena = calloc(ARENA_PAGES, sizeof(*arena));
 	host_page_offset = (unsigned long)ram - ARENA_START;
 	host_vmemmap = (unsigned long)arena - ARENA_START / PAGE_SIZE * sizeof(struct page);
