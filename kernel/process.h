@@ -82,6 +82,7 @@ struct process {
 	struct timer real_timer;
 	u64 real_interval;
 	struct list_head posix_timers;
+	u32 nr_posix_timers;
 	struct cpu_timers cpu_timers;
 	/* what dead threads and reaped children used, in ns */
 	u64 dead_utime, dead_stime, children_utime, children_stime;

@@ -13,6 +13,8 @@
 #include <kernel/process/time_syscalls.h>
 #include <kernel/wall_clock.h>
 
+#define MAX_TIMERS 4096 /* of a process: finding one walks their list */
+
 struct sigevent { /* Linux's layout */
 	u64 value;
 	s32 signo;
@@ -136,18 +138,17 @@ static int enlist(struct posix_timer *timer, bool value_is_id)
 {
 	struct process *process = current_process;
 	struct siginfo *info = &timer->signal.info;
-	struct posix_timer *other;
+	u64 limit;
 	int id = 0;
-	u64 count = 0;
 
 	spin_lock_bh(&process->lock);
-	list_for_each_entry(other, &process->posix_timers, link) {
-		id = other->id + 1;
-		count++;
-	}
-	if (count >= process->rlimits[RLIMIT_SIGPENDING].cur || id < 0) {
+	if (!list_empty(&process->posix_timers))
+		id = list_last_entry(&process->posix_timers, struct posix_timer, link)->id + 1;
+	limit = min(process->rlimits[RLIMIT_SIGPENDING].cur, (u64)MAX_TIMERS);
+	if (process->nr_posix_timers >= limit || id < 0) {
 		id = -EAGAIN;
 	} else {
+		process->nr_posix_timers++;
 		timer->id = id;
 		info->timer.timerid = id;
 		if (value_is_id)
@@ -270,8 +271,10 @@ long sys_timer_delete(int id)
 
 	spin_lock_bh(&process->lock);
 	timer = find(process, id);
-	if (timer)
+	if (timer) {
 		list_del(&timer->link);
+		process->nr_posix_timers--;
+	}
 	spin_unlock_bh(&process->lock);
 	if (!timer)
 		return -EINVAL;
@@ -286,6 +289,7 @@ void posix_timers_delete_all(struct process *process)
 
 	spin_lock_bh(&process->lock);
 	list_splice_init(&process->posix_timers, &timers);
+	process->nr_posix_timers = 0;
 	spin_unlock_bh(&process->lock);
 	list_for_each_entry_safe(timer, next, &timers, link)
 		timer_put(timer);
