@@ -2,6 +2,7 @@
 #include <kernel/cpu/trap.h>
 #include <kernel/lib/printf.h>
 #include <kernel/lib/string.h>
+#include <kernel/mm/memmap.h>
 #include <kernel/mm/slab.h>
 #include <kernel/mm/vmalloc.h>
 #include <kernel/panic.h>
@@ -12,7 +13,11 @@
 
 #include <stdarg.h>
 
+#define STACKS_SHARE \
+	8 /* of all memory, one part in so many may be kernel stacks: a fork bomb must leave room */
+
 LIST_HEAD(task_list);
+u32 nr_tasks, max_tasks;
 void (*task_release_user)(struct task *task);
 
 static struct kmem_cache *task_cache;
@@ -64,6 +69,7 @@ void task_publish(struct task *task, u32 pid)
 	task->pid = pid;
 	pid_attach_task(pid, task);
 	list_add_tail(&task->all_tasks, &task_list);
+	nr_tasks++;
 	spin_unlock_bh(&tree_lock);
 }
 
@@ -75,6 +81,7 @@ static void task_unpublish(struct task *task)
 		pid_attach_task(task->pid, NULL);
 	pid_put(task->pid);
 	list_del(&task->all_tasks);
+	nr_tasks--;
 	spin_unlock_bh(&tree_lock);
 }
 
@@ -161,5 +168,6 @@ void tasks_init(void)
 {
 	trap_set_handler(TRAP_DF, double_fault);
 	pids_init();
+	max_tasks = (u32)min(memmap_total() / STACKS_SHARE / KERNEL_STACK_SIZE, (u64)PID_MAX);
 	task_cache = kmem_cache_create("task", sizeof(struct task), 0);
 }

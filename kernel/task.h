@@ -99,6 +99,8 @@ DECLARE_PER_CPU(struct task *, current_task);
 
 /* Under tree_lock (kernel/process.h): every task. */
 extern struct list_head task_list;
+extern u32 nr_tasks;  /* written under tree_lock */
+extern u32 max_tasks; /* constant after start-up: fork() stops there */
 
 /* A new task whose first switch goes to `first` (see kernel/cpu/switch.S); not on a run queue, not listed
  * and without a number. NULL: no memory. */

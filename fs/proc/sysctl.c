@@ -113,7 +113,7 @@ static const struct proc_entry kernel_files[] = {
 	TEXT("pid_max", "32768"),
 	{ "printk", 0444, .show = show_printk },
 	TEXT("randomize_va_space", "2"),
-	TEXT("threads-max", "32768"),
+	{ "threads-max", 0444, .show = proc_show_u32, .data = &max_tasks },
 	TEXT("version", "Pollux " POLLUX_VERSION),
 };
 static_assert(NGROUPS_MAX == 65536 && PID_MAX == 32768, "ngroups_max, pid_max");

@@ -321,12 +321,14 @@ static int publish(struct task *child, u64 flags, u32 pid)
 	return 0;
 }
 
-/* As many processes as a user may have; root may have what fits. */
+/* As many as the machine can bear, and of these as many as a user may have. */
 static bool too_many_processes(void)
 {
 	u64 limit = rlimit(RLIMIT_NPROC), count = 0;
 	struct task *task;
 
+	if (READ_ONCE(nr_tasks) >= max_tasks)
+		return true;
 	if (limit == RLIM_INFINITY || current->cred.uid == 0)
 		return false;
 	spin_lock_bh(&tree_lock);

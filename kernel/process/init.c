@@ -29,7 +29,7 @@ static void set_default_limits(struct process *process)
 	process->rlimits[RLIMIT_NOFILE] = (struct rlimit){ 1024, NOFILE_MAX };
 	process->rlimits[RLIMIT_MEMLOCK] = (struct rlimit){ 8 * MiB, 8 * MiB };
 	process->rlimits[RLIMIT_SIGPENDING] = (struct rlimit){ 16384, 16384 };
-	process->rlimits[RLIMIT_NPROC] = (struct rlimit){ PID_MAX / 2, PID_MAX / 2 };
+	process->rlimits[RLIMIT_NPROC] = (struct rlimit){ max_tasks / 2, max_tasks / 2 };
 	process->rlimits[RLIMIT_MSGQUEUE] = (struct rlimit){ 819200, 819200 };
 	process->rlimits[RLIMIT_NICE] = (struct rlimit){ 0, 0 };
 	process->rlimits[RLIMIT_RTPRIO] = (struct rlimit){ 0, 0 };

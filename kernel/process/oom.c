@@ -2,7 +2,10 @@
  * Out of memory: a page is needed for a program and there is none. The process that has most of them is killed,
  * and said to be; whoever asked waits a moment and tries again. init is spared.
  *
- * Locks: tree_lock. Context: a page fault, no lock held but mmap_lock.
+ * One at a time looks for a victim. A fork bomb is a thousand processes without memory: if each of them looked
+ * through all of them every time it woke, the victim would not get the CPU to die on.
+ *
+ * Locks: tree_lock. Context: a page fault; mmap_lock is not held, for the victim needs its own to die.
  */
 #include <kernel/cpu/tsc.h>
 #include <kernel/mm/vm.h>
@@ -10,9 +13,15 @@
 #include <kernel/process.h>
 #include <kernel/process/oom.h>
 #include <kernel/sched.h>
+#include <kernel/wait.h>
 
 #define WAIT_NS		(2 * NSEC_PER_MSEC)
 #define ADJUST_TO_NEVER (-1000) /* oom_score_adj */
+/* Free pages that make looking for a victim pointless. Some of them may be other CPUs' own. */
+#define ENOUGH_PAGES (128 * (u64)nr_cpus)
+
+static DEFINE_WAIT_QUEUE(oom_wait);
+static bool oom_busy; /* atomic: somebody looks */
 
 static u64 pages_of(const struct process *process)
 {
@@ -68,7 +77,15 @@ static void kill_victim(struct process *victim)
 	send_signal_process_locked(victim, SIGKILL, NULL);
 }
 
-static bool kill_somebody(void)
+static bool is_enough_free(void)
+{
+	struct page_stats pages;
+
+	page_stats_read(&pages);
+	return pages.free > ENOUGH_PAGES;
+}
+
+static bool kill_worst(void)
 {
 	struct process *victim;
 	bool dying;
@@ -85,6 +102,20 @@ static bool kill_somebody(void)
 	if (!fatal_signal_pending())
 		sleep_ns(WAIT_NS);
 	return true;
+}
+
+static bool kill_somebody(void)
+{
+	bool again = true;
+
+	if (wait_event_full(&oom_wait, !__atomic_exchange_n(&oom_busy, true, __ATOMIC_ACQUIRE),
+			    TASK_KILLABLE, WQ_FLAG_EXCLUSIVE, NO_TIMEOUT))
+		return true; /* to die */
+	if (!is_enough_free())
+		again = kill_worst();
+	__atomic_store_n(&oom_busy, false, __ATOMIC_RELEASE);
+	wake_up(&oom_wait);
+	return again;
 }
 
 void oom_init(void)
