@@ -19,9 +19,9 @@ def on_linux(words):
     return host_linux.run(INITRAMFS, "/tests/run", words)
 
 
-def on_pollux(boot, words, options="", timeout=900, **machine):
+def on_pollux(boot, words, options="", timeout=900, mem="512M", **machine):
     """The guest's console, without the kernel's own messages."""
-    guest = boot(initrd=INITRAMFS, append=f"-- --poweroff --leaks {options} {words}", mem="512M", **machine)
+    guest = boot(initrd=INITRAMFS, append=f"-- --poweroff --leaks {options} {words}", mem=mem, **machine)
     status = guest.wait_exit(timeout)
     assert status == qemu.EXIT_SUCCESS
     output = KERNEL_MESSAGE.sub("", guest.log().replace("\r\n", "\n"))

@@ -42,6 +42,8 @@ static void file(void)
 
 	while (write(fd, block, sizeof(block)) > 0)
 		;
+	unlink("file");
+	close(fd);
 	say("refused: %s", errno_text(errno));
 }
 
@@ -150,7 +152,7 @@ static void forks(rlim_t limit)
 		MUST(setresuid(1000, 1000, 1000));
 		bomb();
 	}
-	sleep_ms(2000);
+	sleep_ms(500);
 	say("alive");
 }
 
@@ -189,6 +191,44 @@ static void timers(void)
 	say("many: %s", yes_no(count > 1000));
 }
 
+/* Each longer list of arguments, until there is no room on the stack to be. */
+static void arguments(void)
+{
+	static char word[1 << 17], *argv[1 << 10];
+	int count = 1;
+
+	memset(word, 'x', sizeof(word) - 1);
+	for (; count < (int)ARRAY_SIZE(argv) - 1; count *= 2) {
+		for (int i = 0; i < count; i++)
+			argv[i] = word;
+		if (MUST(fork()) == 0) {
+			execv("/tests/hog", argv);
+			_exit(errno);
+		}
+		int status;
+
+		MUST(wait(&status));
+		if (status)
+			break;
+	}
+	say("many: %s", yes_no(count > 8 && count < 1 << 9));
+}
+
+/* Each link leads to the one before twice over: what there is to walk doubles. */
+static void links(void)
+{
+	char from[16], to[32];
+
+	MUST(symlink(".", "link-0"));
+	for (int i = 1; i < 100; i++) {
+		snprintf(from, sizeof(from), "link-%d", i);
+		snprintf(to, sizeof(to), "link-%d/link-%d", i - 1, i - 1);
+		MUST(symlink(to, from));
+	}
+	say("%s", access("link-4", F_OK) ? errno_text(errno) : "there");
+	say("%s", access("link-99", F_OK) ? errno_text(errno) : "there");
+}
+
 static const struct {
 	const char *name;
 	void (*take)(void);
@@ -206,6 +246,8 @@ static const struct {
 	{ "unlimited_forks", unlimited_forks },
 	{ "signals", signals },
 	{ "timers", timers },
+	{ "arguments", arguments },
+	{ "links", links },
 };
 
 int main(int argc, char **argv)
