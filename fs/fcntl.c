@@ -1,5 +1,6 @@
 /* fcntl. Context: process. Locks: the table's (fs/fdtable.c), a pipe's; flags are atomic. */
 #include <fs/pipe.h>
+#include <fs/record_lock.h>
 #include <fs/signal_io.h>
 #include <fs/syscalls_fd.h>
 #include <fs/vfs.h>
@@ -137,10 +138,34 @@ static long getown_ex(int fd, struct file *file, u64 arg)
 	return copy_to_user((void __user *)arg, &owner, sizeof(owner)) ? -EFAULT : 0;
 }
 
-/* Record locks are not there, and that is how one says so. */
-static long no_locks(int fd, struct file *file, u64 arg)
+static long getlk(int fd, struct file *file, u64 arg)
 {
-	return -ENOLCK;
+	return record_lock_get(file, arg, false);
+}
+
+static long setlk(int fd, struct file *file, u64 arg)
+{
+	return record_lock_set(fd, file, arg, false, false);
+}
+
+static long setlkw(int fd, struct file *file, u64 arg)
+{
+	return record_lock_set(fd, file, arg, false, true);
+}
+
+static long ofd_getlk(int fd, struct file *file, u64 arg)
+{
+	return record_lock_get(file, arg, true);
+}
+
+static long ofd_setlk(int fd, struct file *file, u64 arg)
+{
+	return record_lock_set(fd, file, arg, true, false);
+}
+
+static long ofd_setlkw(int fd, struct file *file, u64 arg)
+{
+	return record_lock_set(fd, file, arg, true, true);
 }
 
 static long setpipe(int fd, struct file *file, u64 arg)
@@ -158,15 +183,24 @@ static const struct {
 	bool path_too; /* O_PATH files as well */
 	fcntl_t run;
 } commands[] = {
-	{ F_DUPFD, true, dupfd },	   { F_GETFD, true, getfd },
-	{ F_SETFD, true, setfd },	   { F_GETFL, true, getfl },
-	{ F_SETFL, false, setfl },	   { F_GETLK, false, no_locks },
-	{ F_SETLK, false, no_locks },	   { F_SETLKW, false, no_locks },
-	{ F_SETOWN, false, setown },	   { F_GETOWN, false, getown },
-	{ F_SETOWN_EX, false, setown_ex }, { F_GETOWN_EX, false, getown_ex },
-	{ F_OFD_GETLK, false, no_locks },  { F_OFD_SETLK, false, no_locks },
-	{ F_OFD_SETLKW, false, no_locks }, { F_DUPFD_CLOEXEC, true, dupfd_cloexec },
-	{ F_SETPIPE_SZ, false, setpipe },  { F_GETPIPE_SZ, false, getpipe },
+	{ F_DUPFD, true, dupfd },
+	{ F_GETFD, true, getfd },
+	{ F_SETFD, true, setfd },
+	{ F_GETFL, true, getfl },
+	{ F_SETFL, false, setfl },
+	{ F_GETLK, false, getlk },
+	{ F_SETLK, false, setlk },
+	{ F_SETLKW, false, setlkw },
+	{ F_SETOWN, false, setown },
+	{ F_GETOWN, false, getown },
+	{ F_SETOWN_EX, false, setown_ex },
+	{ F_GETOWN_EX, false, getown_ex },
+	{ F_OFD_GETLK, false, ofd_getlk },
+	{ F_OFD_SETLK, false, ofd_setlk },
+	{ F_OFD_SETLKW, false, ofd_setlkw },
+	{ F_DUPFD_CLOEXEC, true, dupfd_cloexec },
+	{ F_SETPIPE_SZ, false, setpipe },
+	{ F_GETPIPE_SZ, false, getpipe },
 };
 
 static long do_fcntl(int fd, struct file *file, u32 command, u64 arg)

@@ -290,9 +290,9 @@ void fd_release(int fd)
 }
 
 /* A descriptor's reference goes. */
-static int close_file(struct file *file)
+static int close_file(struct files *files, struct file *file)
 {
-	int error = file->ops->flush ? file->ops->flush(file) : 0;
+	int error = file->ops->flush ? file->ops->flush(file, files) : 0;
 
 	file_put(file);
 	return error;
@@ -307,7 +307,7 @@ static int close_slot(struct files *files, u32 fd)
 	if (file)
 		free_slot(files, fd);
 	spin_unlock(&files->lock);
-	return file ? close_file(file) : -EBADF;
+	return file ? close_file(files, file) : -EBADF;
 }
 
 int fd_close(int fd)
@@ -338,7 +338,7 @@ int fd_replace(int fd, struct file *file, bool cloexec)
 	if (result < 0)
 		file_put(file);
 	else if (old)
-		close_file(old);
+		close_file(files, old);
 	return result;
 }
 
@@ -415,7 +415,7 @@ void files_put(struct files *files)
 		return;
 	for_each_set_bit(fd, files->open, files->size) {
 		if (files->slots[fd])
-			close_file(files->slots[fd]);
+			close_file(files, files->slots[fd]);
 		cond_resched();
 	}
 	kvfree(own_table(files));

@@ -36,8 +36,8 @@ struct file_ops {
 	/* Directory entries into `emit` until it returns false. NULL: -ENOTDIR. */
 	int (*iterate)(struct file *file, struct dir_context *context);
 	int (*fsync)(struct file *file); /* NULL: -EINVAL */
-	/* Each close() of a descriptor; its result is close()'s. */
-	int (*flush)(struct file *file);
+	/* A descriptor of the table `owner` is closed; the result is close()'s. */
+	int (*flush)(struct file *file, const struct files *owner);
 	/* The last reference goes. May sleep. */
 	void (*release)(struct file *file);
 	/* Lines for /proc/PID/fdinfo/FD beyond pos, flags, mnt_id, ino. */

@@ -38,6 +38,7 @@ struct inode *inode_create(struct super *super, u32 mode)
 	inode->nlink = 1;
 	inode->next_cookie = FIRST_COOKIE;
 	INIT_LIST_HEAD(&inode->flocks);
+	INIT_LIST_HEAD(&inode->record_locks);
 	inode->atime = inode->mtime = inode->ctime = current_time();
 	super_get(super);
 	return inode;

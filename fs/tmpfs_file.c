@@ -12,6 +12,7 @@
 
 #include <fs/attributes.h>
 #include <fs/flock.h>
+#include <fs/record_lock.h>
 #include <kernel/lib/string.h>
 #include <kernel/mm/vm.h>
 #include <kernel/process.h>
@@ -356,12 +357,19 @@ static int tmpfs_fsync(struct file *file)
 	return 0;
 }
 
+static int tmpfs_flush(struct file *file, const struct files *owner)
+{
+	record_locks_release(file, owner);
+	return 0;
+}
+
 /* What tmpfs_open() took, and flock(). */
 static void tmpfs_release(struct file *file)
 {
 	struct inode *inode = file->dentry->inode;
 
 	flock_release(file);
+	record_locks_release(file, file);
 	if (file->flags & O_FOR_EXEC)
 		inode_allow_write(inode);
 	else if (file_writable(file))
@@ -374,5 +382,6 @@ const struct file_ops tmpfs_file_ops = {
 	.llseek = tmpfs_llseek,
 	.mmap = tmpfs_mmap,
 	.fsync = tmpfs_fsync,
+	.flush = tmpfs_flush,
 	.release = tmpfs_release,
 };

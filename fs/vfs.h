@@ -112,7 +112,8 @@ struct inode {
 	struct rb_root by_cookie; /* the same, in the order of their making: for getdents */
 	u64 next_cookie;
 
-	struct list_head flocks; /* fs/flock.c, under its own lock */
+	struct list_head flocks;       /* fs/flock.c, under its own lock */
+	struct list_head record_locks; /* fs/record_lock.c, under its own lock */
 
 	struct wait_queue *fifo_wait; /* see fs/pipe.c */
 	void *pipe;		      /* a FIFO's pipe while it is open: fs/pipe.c */
