@@ -15,6 +15,7 @@
 #include <kernel/mm/slab.h>
 #include <kernel/softirq.h>
 #include <kernel/spinlock.h>
+#include <kernel/trace.h>
 
 DEFINE_PER_CPU(u32, context_count);
 
@@ -52,11 +53,13 @@ static void irq_exit(void)
 static void irq_entry(struct trap_frame *frame)
 {
 	irq_enter();
+	trace(IRQ_ENTER, vectors[frame->vector].irq, frame->vector);
 	this_cpu(irq_counts[frame->vector])++;
 	for (struct irq_action *action = vectors[frame->vector].actions; action;
 	     action = action->next)
 		action->handler(action->arg);
 	lapic_eoi();
+	trace(IRQ_EXIT, frame->vector);
 	irq_exit();
 }
 

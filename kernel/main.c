@@ -43,6 +43,7 @@
 #include <kernel/selftest.h>
 #include <kernel/signal.h>
 #include <kernel/timer.h>
+#include <kernel/trace.h>
 #include <kernel/user_mode.h>
 #include <net/skbuff.h>
 
@@ -175,6 +176,7 @@ static void first_thread(void *arg)
 	smp_start_cpus(max_cpus, secondary_cpu);
 	pr_info("cpus: %u online\n", nr_cpus);
 	ksoftirqd_init();
+	trace_init();
 	start_consoles();
 	start_user_side();
 	skb_init();

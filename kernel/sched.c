@@ -21,6 +21,7 @@
 #include <kernel/sched.h>
 #include <kernel/softirq.h>
 #include <kernel/timer.h>
+#include <kernel/trace.h>
 #include <kernel/user_mode.h>
 
 #define WAKEUP_CREDIT  (SLICE_NS / 2)
@@ -244,6 +245,7 @@ void finish_switch(struct task *prev)
 
 static void context_switch(struct run_queue *rq, struct task *prev, struct task *next)
 {
+	trace(SCHED_SWITCH, prev->pid, prev->state, next->pid);
 	rq->curr = next;
 	rq->switches++;
 	next->switches++;
@@ -348,11 +350,9 @@ static struct run_queue *lock_rq_of(struct task *task)
 }
 
 /* Under the lock of the task's queue, which is released. The task is TASK_RUNNING but on no queue, so
- * nobody else will touch it until it is on its new one. */
-static void activate(struct task *task, struct run_queue *rq)
+ * nobody else will touch it until it is on its new one, that of `cpu`. */
+static void activate(struct task *task, struct run_queue *rq, u32 cpu)
 {
-	u32 cpu = choose_cpu(task);
-
 	if (cpu != task->cpu) {
 		struct run_queue *target = cpu_rq(cpu);
 
@@ -390,12 +390,15 @@ bool wake_up_state(struct task *task, u32 states)
 	if (!(BIT(task->state) & states)) {
 		spin_unlock(&rq->lock);
 	} else {
+		u32 cpu = task->on_run_queue ? task->cpu : choose_cpu(task);
+
 		woken = true;
+		trace(SCHED_WAKEUP, task->pid, cpu);
 		WRITE_ONCE(task->state, TASK_RUNNING);
 		if (task->on_run_queue)
 			spin_unlock(&rq->lock);
 		else
-			activate(task, rq);
+			activate(task, rq, cpu);
 	}
 	irq_restore(flags);
 	return woken;
@@ -468,7 +471,7 @@ int sched_set_affinity(struct task *task, u64 cpus)
 		rb_erase_cached(&task->run_node, &rq->tasks);
 		rq->nr_running--;
 		task->on_run_queue = false;
-		activate(task, rq);
+		activate(task, rq, choose_cpu(task));
 	}
 	irq_restore(flags);
 	if (task == current)

@@ -12,6 +12,7 @@
 #include <kernel/cpu/tsc.h>
 #include <kernel/panic.h>
 #include <kernel/softirq.h>
+#include <kernel/trace.h>
 
 #define MAX_ROUNDS 10
 #define MAX_NS	   2000000
@@ -58,7 +59,9 @@ static void run_actions(u32 pending)
 
 		pending &= pending - 1;
 		this_cpu(softirq_counts[nr])++;
+		trace(SOFTIRQ_ENTER, nr);
 		actions[nr]();
+		trace(SOFTIRQ_EXIT, nr);
 	}
 }
 

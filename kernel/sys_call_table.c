@@ -5,6 +5,7 @@
 #include <kernel/lib/bitmap.h>
 #include <kernel/printk.h>
 #include <kernel/syscall.h>
+#include <kernel/trace.h>
 
 /* Only the names are needed here: what each takes is between its own file and the program. */
 #define CALL(number, name) long sys_##name(void);
@@ -60,4 +61,23 @@ long sys_ni_syscall(void)
 			frame->vector == VECTOR_INT80 ? "i386" : syscall_name(number),
 			frame->vector == VECTOR_INT80 ? " number" : "");
 	return -ENOSYS;
+}
+
+static u64 traced_number(const struct trap_frame *frame)
+{
+	return frame->vector == VECTOR_INT80 ? TRACE_I386 | (u32)frame->error : frame->error;
+}
+
+void trace_sys_enter(const struct trap_frame *frame)
+{
+	if (frame->vector == VECTOR_INT80)
+		trace(SYS_ENTER, traced_number(frame), (u32)frame->rbx, (u32)frame->rcx,
+		      (u32)frame->rdx);
+	else
+		trace(SYS_ENTER, traced_number(frame), frame->rdi, frame->rsi, frame->rdx);
+}
+
+void trace_sys_exit(const struct trap_frame *frame)
+{
+	trace(SYS_EXIT, traced_number(frame), frame->rax);
 }

@@ -24,6 +24,10 @@ long sys_ni_syscall(void);
 
 const char *syscall_name(u64 number);
 
+/* Called by syscall_entry.S while any event is traced. */
+void trace_sys_enter(const struct trap_frame *frame);
+void trace_sys_exit(const struct trap_frame *frame);
+
 /* The registers with which the current task entered the kernel from user mode. Whoever changes them
  * calls frame_changed(), so that all of them are loaded again. */
 static inline struct trap_frame *task_user_frame(const struct task *task)

@@ -63,6 +63,7 @@ struct task {
 	/* the task's own */
 	char name[TASK_NAME];
 	const struct wait_queue *waits_on; /* for people who look: which queue it last slept on */
+	u32 reads_trace; /* has so many traces open: kernel/trace.c leaves out what it does */
 #if CONFIG_DEBUG
 	struct lockdep_task lockdep;
 #endif

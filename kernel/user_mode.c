@@ -37,10 +37,12 @@ static_assert(offsetof(struct task, signals.pending_flag) == TASK_SIGNAL_PENDING
 static_assert(offsetof(struct trap_frame, r10) == 0x38 && offsetof(struct trap_frame, r9) == 0x40 &&
 		      offsetof(struct trap_frame, r8) == 0x48 &&
 		      offsetof(struct trap_frame, rax) == 0x50 &&
+		      offsetof(struct trap_frame, rcx) == 0x58 &&
 		      offsetof(struct trap_frame, rdx) == 0x60 &&
 		      offsetof(struct trap_frame, rsi) == 0x68 &&
 		      offsetof(struct trap_frame, rdi) == 0x70 &&
 		      offsetof(struct trap_frame, vector) == 0x78 &&
+		      offsetof(struct trap_frame, error) == 0x80 &&
 		      offsetof(struct trap_frame, rip) == 0x88 &&
 		      offsetof(struct trap_frame, rflags) == 0x98 &&
 		      offsetof(struct trap_frame, rsp) == 0xa0 &&

@@ -5,6 +5,7 @@
  * runs under it and may take a run queue's lock, or (ep_poll_callback) the next eventpoll's.
  */
 #include <kernel/lib/errno.h>
+#include <kernel/trace.h>
 #include <kernel/wait.h>
 
 void add_wait_queue(struct wait_queue *wq, struct wait_entry *entry)
@@ -33,6 +34,7 @@ static void wake_locked(struct wait_queue *wq, u32 exclusive, u32 key)
 	list_for_each_entry_safe(entry, next, &wq->entries, link) {
 		bool is_exclusive = entry->flags & WQ_FLAG_EXCLUSIVE;
 
+		trace(WAKE_UP, wq, key, entry->func);
 		if (entry->func(entry, key) && is_exclusive && --exclusive == 0)
 			break;
 	}

@@ -19,6 +19,9 @@ struct proc_entry {
 	/* What a program wrote, as text without the newline at its end. 0 or -errno. May be NULL. */
 	int (*write)(char *text, const struct proc_entry *entry);
 	void *data; /* show's and write's */
+	/* A file that is no such text: what happens at open, read, ...; show and write are not called. */
+	const struct inode_ops *inode_ops;
+	const struct file_ops *file_ops;
 };
 
 /* Add files to a directory, "net" or "sys/net/ipv4" say, "" being /proc itself; directories are made on the
@@ -33,6 +36,9 @@ void proc_show_u32(struct seq_buf *out, const struct proc_entry *entry);
 void proc_show_u64(struct seq_buf *out, const struct proc_entry *entry);
 int proc_write_u32(char *text, const struct proc_entry *entry);
 int proc_write_u64(char *text, const struct proc_entry *entry);
+
+/* That of a file with file_ops of its own. */
+const struct proc_entry *proc_entry_of(const struct inode *inode);
 
 /* What /proc/PID/stat says of a terminal: its device number and its foreground group. Set by the tty; called
  * under tree_lock. */

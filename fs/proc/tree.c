@@ -129,14 +129,14 @@ int proc_write_u32(char *text, const struct proc_entry *entry)
 
 /* ---- files and symlinks ------------------------------------------------------------------------------ */
 
-static const struct proc_entry *entry_of(const struct inode *inode)
+const struct proc_entry *proc_entry_of(const struct inode *inode)
 {
 	return ((const struct node *)inode->private_data)->entry;
 }
 
 static int make_file(struct file *file, struct seq_buf *out)
 {
-	const struct proc_entry *entry = entry_of(file->dentry->inode);
+	const struct proc_entry *entry = proc_entry_of(file->dentry->inode);
 
 	entry->show(out, entry);
 	return 0;
@@ -144,12 +144,13 @@ static int make_file(struct file *file, struct seq_buf *out)
 
 static ssize_t file_read(struct file *file, struct iov_iter *to, loff_t *pos)
 {
-	return entry_of(file->dentry->inode)->show ? text_read(file, to, pos, make_file) : -EIO;
+	return proc_entry_of(file->dentry->inode)->show ? text_read(file, to, pos, make_file)
+							: -EIO;
 }
 
 static ssize_t file_write(struct file *file, struct iov_iter *from, loff_t *pos)
 {
-	const struct proc_entry *entry = entry_of(file->dentry->inode);
+	const struct proc_entry *entry = proc_entry_of(file->dentry->inode);
 	size_t size = from->count;
 	char *text;
 	int error;
@@ -172,7 +173,7 @@ static int file_open_text(struct inode *inode, struct file *file)
 
 static ssize_t link_readlink(struct inode *inode, char *buf, size_t size)
 {
-	const struct proc_entry *entry = entry_of(inode);
+	const struct proc_entry *entry = proc_entry_of(inode);
 	struct seq_buf target = { 0 };
 	ssize_t length;
 
@@ -275,7 +276,8 @@ static struct inode *dir_lookup(struct inode *dir, const char *name, size_t leng
 		return proc_inode(dir->super, node->ino, mode, &dir_inode_ops, &dir_ops, node);
 	if (S_ISLNK(mode))
 		return proc_inode(dir->super, node->ino, mode, &link_inode_ops, NULL, node);
-	return proc_inode(dir->super, node->ino, mode, &file_inode_ops, &text_file_ops, node);
+	return proc_inode(dir->super, node->ino, mode, node->entry->inode_ops ?: &file_inode_ops,
+			  node->entry->file_ops ?: &text_file_ops, node);
 }
 
 /* ---- the file system --------------------------------------------------------------------------------- */
@@ -326,6 +328,7 @@ void proc_init(void)
 	proc_interrupts_init();
 	proc_symbols_init();
 	proc_wait_init();
+	proc_trace_init();
 	proc_sysctl_init();
 	fs_type_register(&proc_type);
 }

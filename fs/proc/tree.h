@@ -23,3 +23,4 @@ void proc_interrupts_init(void);
 void proc_sysctl_init(void);
 void proc_wait_init(void);
 void proc_symbols_init(void);
+void proc_trace_init(void);

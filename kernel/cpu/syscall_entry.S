@@ -6,6 +6,8 @@
  * Leaving by sysret needs only rcx, r11 and the argument registers put back, since C has kept the
  * others. But when the frame was changed (exec, sigreturn, a signal handler) all of it must be loaded,
  * which is iretq's business: whoever changes a frame clears frame->vector to say so.
+ *
+ * While any tracepoint is on there is a detour before the call and after it: kernel/sys_call_table.c.
  */
 #include <kernel/cpu/gdt_layout.h>
 #include <kernel/cpu/smap.h>
@@ -15,10 +17,12 @@
 
 /* Offsets in struct trap_frame; checked in kernel/user_mode.c. */
 #define FRAME_RAX	0x50
+#define FRAME_RCX	0x58
 #define FRAME_RDX	0x60
 #define FRAME_RSI	0x68
 #define FRAME_RDI	0x70
 #define FRAME_VECTOR	0x78
+#define FRAME_ERROR	0x80
 #define FRAME_RIP	0x88
 #define FRAME_RFLAGS	0x98
 #define FRAME_RSP	0xa0
@@ -80,7 +84,10 @@ syscall_entry:
 	movl %eax, %ebp			/* as on Linux, only the lower half counts */
 	ACCOUNT_USER %rbx
 	sti
+	cmpq $0, trace_enabled
+	jne .Ltrace_enter
 
+.Lsyscall_enter:
 	movq FRAME_RDX(%rsp), %rdx
 	cmpq $NR_SYSCALLS, %rbp
 	jae 2f
@@ -91,7 +98,10 @@ syscall_entry:
 	xorl %ebp, %ebp			/* a backtrace ends here */
 	call *%rax
 1:	movq %rax, FRAME_RAX(%rsp)
+	cmpq $0, trace_enabled
+	jne .Ltrace_exit
 
+.Lsyscall_exit:
 	cli
 	movq %gs:current_task, %rbx
 	cmpb $0, %gs:need_resched
@@ -120,6 +130,21 @@ syscall_leave:
 2:	xorl %ebp, %ebp
 	call sys_ni_syscall
 	jmp 1b
+
+.Ltrace_enter:
+	movq %rsp, %rdi
+	call trace_sys_enter
+	movq FRAME_RDI(%rsp), %rdi
+	movq FRAME_RSI(%rsp), %rsi
+	movq FRAME_R10(%rsp), %r10
+	movq FRAME_R8(%rsp), %r8
+	movq FRAME_R9(%rsp), %r9
+	jmp .Lsyscall_enter
+
+.Ltrace_exit:
+	movq %rsp, %rdi
+	call trace_sys_exit
+	jmp .Lsyscall_exit
 
 syscall_work:
 	movq %rsp, %rdi
@@ -150,7 +175,16 @@ int80_entry:
 	PUSH_REGISTERS $-ENOSYS
 	cld
 	CLAC
-	movl %eax, %eax
+	cmpq $0, trace_enabled
+	je 5f
+	movq %rsp, %rdi
+	call trace_sys_enter
+	movq FRAME_ERROR(%rsp), %rax
+	movq FRAME_RCX(%rsp), %rcx
+	movq FRAME_RDX(%rsp), %rdx
+	movq FRAME_RSI(%rsp), %rsi
+	movq FRAME_RDI(%rsp), %rdi
+5:	movl %eax, %eax
 	movl %ebp, %r9d			/* sixth argument */
 	movl %edi, %r8d
 	movl %esi, %r10d
@@ -171,6 +205,8 @@ int80_entry:
 	xorl %ebp, %ebp
 	call *%rax
 3:	movq %rax, FRAME_RAX(%rsp)
+	movq %rsp, %rdi
+	call trace_sys_exit
 	cli
 	movq %rsp, %rdi
 	call exit_to_user_work

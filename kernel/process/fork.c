@@ -445,6 +445,7 @@ void fork_child_begin(struct task *prev)
 	finish_switch(prev);
 	if (current->set_child_tid)
 		(void)!put_user(current->pid, current->set_child_tid);
+	trace_sys_exit(task_user_frame(current));
 	irq_disable();
 	exit_to_user_work(task_user_frame(current));
 	irq_enable();
