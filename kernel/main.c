@@ -46,6 +46,7 @@
 #include <kernel/trace.h>
 #include <kernel/user_mode.h>
 #include <net/skbuff.h>
+#include <net/sock.h>
 
 #if CONFIG_DEBUG
 #define BUILD "debug"
@@ -158,6 +159,7 @@ static void start_user_side(void)
 	signal_traps_init();
 	tty_init();
 	proc_init();
+	sockets_init();
 }
 
 static void start_init(void)
