@@ -9,6 +9,7 @@
 #include <kernel/context.h>
 #include <kernel/cpu/ioapic.h>
 #include <kernel/cpu/lapic.h>
+#include <kernel/cpu/smp.h>
 #include <kernel/irq.h>
 #include <kernel/lib/errno.h>
 #include <kernel/lib/string.h>
@@ -16,6 +17,12 @@
 #include <kernel/softirq.h>
 #include <kernel/spinlock.h>
 #include <kernel/trace.h>
+
+/* Intel SDM volume 3, 11.11: where a device writes to interrupt a local APIC. */
+#define MSI_ADDRESS    0xfee00000U
+#define MSI_DEST_SHIFT 12
+
+#define FIRST_MSI_IRQ 256 /* above all lines of IOAPICs */
 
 DEFINE_PER_CPU(u32, context_count);
 
@@ -29,7 +36,7 @@ struct irq_action {
 struct irq_vector {
 	struct irq_action *actions;
 	u32 irq;
-	bool local; /* belongs to the CPU itself: no IOAPIC line behind it */
+	const char *chip;
 };
 
 static DEFINE_SPINLOCK(irq_table_lock);
@@ -102,10 +109,39 @@ int request_irq(u32 irq, const char *name, irq_handler_t handler, void *arg)
 		WRITE_ONCE(vector->actions, action);
 	} else if (next_vector < VECTOR_TIMER) {
 		vector = &vectors[next_vector];
-		*vector = (struct irq_vector){ .actions = action, .irq = irq };
+		*vector = (struct irq_vector){ .actions = action, .irq = irq, .chip = "IO-APIC" };
 		error = ioapic_route(irq, next_vector, 0);
 		if (!error)
 			next_vector++;
+	} else {
+		error = -ENOSPC;
+	}
+	spin_unlock_irqrestore(&irq_table_lock, flags);
+
+	if (error)
+		kfree(action);
+	return error;
+}
+
+int request_msi(const char *name, irq_handler_t handler, void *arg, struct msi_message *message)
+{
+	struct irq_action *action = kzalloc(sizeof(*action), GFP_KERNEL);
+	int error = 0;
+	u64 flags;
+
+	if (!action)
+		return -ENOMEM;
+	*action = (struct irq_action){ .handler = handler, .arg = arg, .name = name };
+
+	flags = spin_lock_irqsave(&irq_table_lock);
+	if (next_vector < VECTOR_TIMER) {
+		vectors[next_vector] = (struct irq_vector){
+			.actions = action,
+			.irq = FIRST_MSI_IRQ + next_vector,
+			.chip = "PCI-MSI",
+		};
+		message->address = MSI_ADDRESS | cpu_apic_id[0] << MSI_DEST_SHIFT;
+		message->data = next_vector++;
 	} else {
 		error = -ENOSPC;
 	}
@@ -121,7 +157,7 @@ void irq_set_local(u8 vector, const char *name, irq_handler_t handler)
 	struct irq_action *action = &local_actions[vector - VECTOR_TIMER];
 
 	*action = (struct irq_action){ .handler = handler, .name = name };
-	vectors[vector] = (struct irq_vector){ .actions = action, .local = true };
+	vectors[vector] = (struct irq_vector){ .actions = action, .chip = "LAPIC" };
 }
 
 void irq_stats_for_each(void (*show)(const struct irq_stats *stats))
@@ -134,7 +170,7 @@ void irq_stats_for_each(void (*show)(const struct irq_stats *stats))
 		if (!vector->actions)
 			continue;
 		stats.name = vector->actions->name;
-		stats.chip = vector->local ? "LAPIC" : "IO-APIC";
+		stats.chip = vector->chip;
 		stats.irq = vector->irq;
 		memset(stats.count, 0, sizeof(stats.count));
 		for_each_cpu(cpu)

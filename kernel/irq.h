@@ -15,6 +15,13 @@ void irq_init(void);
  * Lines may be shared. Returns 0 or -errno. */
 int request_irq(u32 irq, const char *name, irq_handler_t handler, void *arg);
 
+/* An interrupt without a line: the device writes `data` to `address`. Edge-triggered, shared with nobody.
+ * 0 or -errno. */
+struct msi_message {
+	u32 address, data;
+};
+int request_msi(const char *name, irq_handler_t handler, void *arg, struct msi_message *message);
+
 /* What a CPU-local vector (timer, IPI) does; counted under `name`. */
 void irq_set_local(u8 vector, const char *name, irq_handler_t handler);
 
