@@ -46,6 +46,7 @@ DEFINE_PER_CPU(struct task *, current_task);
 DEFINE_PER_CPU(bool, need_resched);
 DEFINE_PER_CPU(bool, sync_wakeup);
 u64 idle_cpus;
+void (*idle_hook)(void);
 
 static struct run_queue *cpu_rq(u32 cpu)
 {
@@ -529,6 +530,8 @@ void sleep_ns(u64 ns)
 void idle_loop(void)
 {
 	for (;;) {
+		if (idle_hook)
+			idle_hook();
 		irq_disable();
 		if (this_cpu(need_resched)) {
 			irq_enable();

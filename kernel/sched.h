@@ -61,6 +61,9 @@ void sched_init_cpu(void);
 /* ... and live as that. */
 __noreturn void idle_loop(void);
 extern u64 idle_cpus; /* bit mask, atomic; a hint */
+/* Called, if set, each time before an idle CPU looks for work and halts: interrupts on, process context, may not
+ * sleep. Set at start-up. */
+extern void (*idle_hook)(void);
 
 struct run_queue_stats {
 	u32 running;

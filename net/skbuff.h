@@ -48,15 +48,17 @@ enum skb_checksum {
 };
 
 struct sk_buff {
-	struct list_head link; /* the holder's: a queue */
-	u32 refcount;	       /* atomic */
-	u32 len;	       /* bytes in all */
-	u32 data_len;	       /* of them not in the linear part */
-	u32 truesize;	       /* memory that it takes; what sockets are charged */
-	u8 *data;	       /* first byte of the linear part */
+	struct list_head
+		link; /* a queue: of the sender until it lets go, then of whoever holds it */
+	u32 refcount; /* atomic */
+	u32 len;      /* bytes in all */
+	u32 data_len; /* of them not in the linear part */
+	u32 truesize; /* memory that it takes; what sockets are charged */
+	u8 *data;     /* first byte of the linear part */
 	struct sk_buff *next_part;
-	struct netdev *dev; /* that it came from, or leaves by */
-	struct sock *sk;    /* that is charged for it; no reference: destructor undoes it */
+	struct sk_buff *chain_next; /* struct skb_chain */
+	struct netdev *dev;	    /* that it came from, or leaves by */
+	struct sock *sk;	    /* that is charged for it; no reference: destructor undoes it */
 	void (*destructor)(struct sk_buff *skb);
 	u64 tstamp; /* clock_ns() when the driver took it off its ring, or TCP sent it */
 	/* where the headers are, from `head` */
@@ -255,3 +257,48 @@ static inline struct sk_buff *skb_dequeue(struct skb_queue *queue)
 }
 /* Everything out, and freed. */
 void skb_queue_purge(struct skb_queue *queue);
+
+/* ---- chains: buffers that wait on their way down, while `link` may still be their sender's (TCP's, until they
+ * are acknowledged). Under their owner's lock. ------------------------------------------------------------- */
+
+struct skb_chain {
+	struct sk_buff *first, *last;
+	u32 count;
+};
+
+static inline void skb_chain_add(struct skb_chain *chain, struct sk_buff *skb)
+{
+	skb->chain_next = NULL;
+	if (chain->first)
+		chain->last->chain_next = skb;
+	else
+		chain->first = skb;
+	chain->last = skb;
+	chain->count++;
+}
+static inline void skb_chain_put_back(struct skb_chain *chain, struct sk_buff *skb)
+{
+	skb->chain_next = chain->first;
+	if (!chain->first)
+		chain->last = skb;
+	chain->first = skb;
+	chain->count++;
+}
+static inline struct sk_buff *skb_chain_take(struct skb_chain *chain)
+{
+	struct sk_buff *skb = chain->first;
+
+	if (skb) {
+		chain->first = skb->chain_next;
+		chain->count--;
+	}
+	return skb;
+}
+/* Everything off, and freed. */
+static inline void skb_chain_purge(struct skb_chain *chain)
+{
+	struct sk_buff *skb;
+
+	while ((skb = skb_chain_take(chain)))
+		skb_put(skb);
+}
