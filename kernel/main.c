@@ -2,7 +2,9 @@
  * The order in which the kernel comes up. Each line needs the ones above it; that is all this file
  * has to say. Then the first thread does what the command line asks for.
  */
+#include <drivers/e1000.h>
 #include <drivers/keyboard.h>
+#include <drivers/pci.h>
 #include <drivers/tty/tty.h>
 #include <drivers/uart.h>
 #include <drivers/vga.h>
@@ -46,7 +48,6 @@
 #include <kernel/trace.h>
 #include <kernel/user_mode.h>
 #include <net/skbuff.h>
-#include <net/sock.h>
 
 #if CONFIG_DEBUG
 #define BUILD "debug"
@@ -126,9 +127,19 @@ static void secondary_cpu(void)
 	lapic_enable();
 	timers_init_cpu();
 	sched_init_cpu();
+	netdev_init_cpu();
 	smp_cpu_ready();
 	irq_enable();
 	idle_loop();
+}
+
+/* Early: an e1000 of QEMU's receives nothing in the first second. */
+static void start_network(void)
+{
+	skb_init();
+	netdev_init();
+	pci_init();
+	e1000_init();
 }
 
 static void start_consoles(void)
@@ -159,7 +170,8 @@ static void start_user_side(void)
 	signal_traps_init();
 	tty_init();
 	proc_init();
-	sockets_init();
+	pci_proc_init();
+	netdev_proc_init();
 }
 
 static void start_init(void)
@@ -175,13 +187,13 @@ static void first_thread(void *arg)
 {
 	int error;
 
+	start_network();
 	smp_start_cpus(max_cpus, secondary_cpu);
 	pr_info("cpus: %u online\n", nr_cpus);
 	ksoftirqd_init();
 	trace_init();
 	start_consoles();
 	start_user_side();
-	skb_init();
 	error = initramfs_unpack();
 	pr_info("boot: ready in %llu us\n", clock_ns() / NSEC_PER_USEC);
 	fault_inject_arm();

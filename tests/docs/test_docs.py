@@ -84,7 +84,7 @@ def test_gdb_commands(page):
 
 def test_every_option_is_described():
     page = ROOT / "docs" / "cmdline.md"
-    described = re.findall(r"^\| `([\w-]+)[=`]", book.prose(page), re.M)
+    described = re.findall(r"^\| `([\w.-]+)[=`]", book.prose(page), re.M)
     assert sorted(described) == sorted(book.boot_options())
 
 
