@@ -1,5 +1,6 @@
 /* The old door, int 0x80, from a 64-bit program: i386 numbers, pointers below 4 GiB. */
 #include <poll.h>
+#include <sys/epoll.h>
 #include <sys/select.h>
 #include <tests/sys/test.h>
 
@@ -12,6 +13,7 @@ struct low {
 		int32_t sec, usec;
 	} timeout;
 	uint32_t select_args[5];
+	struct epoll_event event;
 };
 
 static struct low *low;
@@ -105,4 +107,26 @@ TEST(poll_and_select)
 	low->set[0] = 1u << low->fds[0];
 	SHOW(int80(82, LOW(low->select_args), 0, 0, 0, 0));
 	say("%s", yes_no(low->set[0] == 1u << low->fds[0]));
+}
+
+TEST(epoll)
+{
+	int epfd;
+
+	if (!is_there())
+		return;
+	make_low();
+	SHOW(int80(254, 0, 0, 0, 0, 0));
+	epfd = MUST(int80(254, 1, 0, 0, 0, 0));
+	MUST(pipe(low->fds));
+	low->event = (struct epoll_event){ .events = EPOLLIN, .data.u64 = 0x1122334455667788 };
+	SHOW(int80(255, epfd, EPOLL_CTL_ADD, low->fds[0], LOW(&low->event), 0));
+	SHOW(int80(255, epfd, EPOLL_CTL_ADD, low->fds[0], LOW(&low->event), 0));
+	SHOW(int80(256, epfd, LOW(&low->event), 1, 0, 0));
+	write(low->fds[1], "x", 1);
+	low->event = (struct epoll_event){ 0 };
+	SHOW(int80(256, epfd, LOW(&low->event), 1, (uint32_t)-1, 0));
+	say("%x %lx", low->event.events, low->event.data.u64);
+	SHOW(int80(255, epfd, EPOLL_CTL_DEL, low->fds[0], 0, 0));
+	SHOW(int80(256, epfd, LOW(&low->event), 0, 0, 0));
 }
