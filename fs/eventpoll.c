@@ -19,6 +19,7 @@
 #include <fs/seq_buf.h>
 #include <kernel/mm/slab.h>
 #include <kernel/panic.h>
+#include <kernel/trace.h>
 
 DEFINE_SPINLOCK(watchers_lock);
 static struct kmem_cache *epitem_cache; /* constant after start-up */
@@ -132,6 +133,7 @@ static bool ep_poll_callback(struct wait_entry *wait, u32 key)
 	struct eventpoll *ep = epi->ep;
 	bool woken = false;
 
+	trace(EP_POLL_CALLBACK, ep, epi->fd, key);
 	spin_lock_bh(&ep->lock);
 	/* Silent after EPOLLONESHOT; or an event that nobody asked for. */
 	if (!(epi->events & ~EP_PRIVATE_BITS) || (key && !(key & epi->events))) {
@@ -435,6 +437,7 @@ static long ep_send_events(struct eventpoll *ep, struct epoll_event __user *even
 	}
 	ep_done_scan(ep, &scanned);
 	mutex_unlock(&ep->mtx);
+	trace(EP_SEND_EVENTS, ep, count);
 	return count;
 }
 
