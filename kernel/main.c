@@ -48,6 +48,7 @@
 #include <kernel/trace.h>
 #include <kernel/user_mode.h>
 #include <net/skbuff.h>
+#include <net/sock.h>
 
 #if CONFIG_DEBUG
 #define BUILD "debug"
@@ -172,6 +173,7 @@ static void start_user_side(void)
 	proc_init();
 	pci_proc_init();
 	netdev_proc_init();
+	sockets_init();
 }
 
 static void start_init(void)

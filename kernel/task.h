@@ -28,6 +28,7 @@ struct fpu_state;
 struct fs_context;
 struct mm;
 struct process;
+struct scm_closing;
 struct sighand;
 struct wait_queue;
 
@@ -88,7 +89,8 @@ struct task {
 	u64 restart_data[4];
 	/* the parent of a vfork sleeps on it until we exec or exit; under tree_lock */
 	struct completion *vfork_done;
-	struct list_head thread_link; /* in process->threads, under tree_lock */
+	struct scm_closing *scm_closing; /* files that it is closing: net/scm.c */
+	struct list_head thread_link;	 /* in process->threads, under tree_lock */
 
 	u32 refcount; /* atomic; the task itself holds one until it is dead */
 
