@@ -14,7 +14,8 @@ import bench_guest
 import counts
 
 # What each row is to cost at most.
-AIMS = {"getppid": 120, "pipe": 900, "fork": 40_000, "poll_1000": 40, "select_500": 40}
+AIMS = {"getppid": 120, "pipe": 900, "fork": 40_000, "poll_1000": 40, "select_500": 40,
+        "epoll_event_10": 1_500, "epoll_event_1000": 1_500, "epoll_event_10000": 1_500}
 ROW = re.compile(r"row (\w+) (?:([\d.]+) (\d+) (.*)|absent (.*))$")
 MARKS_PER_ROW = 3
 

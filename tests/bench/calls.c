@@ -156,10 +156,10 @@ static void event_round_trip(unsigned int rounds)
 
 static int (*many_pipes(unsigned int number))[2]
 {
-	struct rlimit limit = { 4096, 4096 };
+	struct rlimit limit = { 65536, 65536 };
 	int(*pipes)[2] = calloc(number, sizeof(*pipes));
 
-	setrlimit(RLIMIT_NOFILE, &limit);
+	must(setrlimit(RLIMIT_NOFILE, &limit));
 	for (unsigned int i = 0; i < number; i++)
 		make_pipe(pipes[i]);
 	return pipes;
@@ -299,6 +299,43 @@ static void epoll_add_del(unsigned int rounds)
 	}
 	close(fd);
 	close(ep);
+}
+
+/* A byte into one of the pipes, epoll_wait, and out again; the others are watched, and nothing happens to them. */
+static void epoll_event(unsigned int rounds, unsigned int number)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+	int ep = must(epoll_create1(EPOLL_CLOEXEC));
+	int(*pipes)[2] = many_pipes(number);
+
+	for (unsigned int i = 0; i < number; i++) {
+		event.data.fd = pipes[i][0];
+		must(epoll_ctl(ep, EPOLL_CTL_ADD, pipes[i][0], &event));
+		send_byte(pipes[i][1]); /* from now on it has a page */
+		receive_byte(pipes[i][0]);
+	}
+	while (rounds--) {
+		send_byte(pipes[rounds * 7 % number][1]);
+		must(epoll_wait(ep, &event, 1, -1));
+		receive_byte(event.data.fd);
+	}
+	close(ep);
+	close_pipes(pipes, number);
+}
+
+static void epoll_event_10(unsigned int rounds)
+{
+	epoll_event(rounds, 10);
+}
+
+static void epoll_event_1000(unsigned int rounds)
+{
+	epoll_event(rounds, 1000);
+}
+
+static void epoll_event_10000(unsigned int rounds)
+{
+	epoll_event(rounds, 10000);
 }
 
 /* ---- processes ----------------------------------------------------------------------------------- */
@@ -470,8 +507,12 @@ static const struct row ROWS[] = {
 	{ "select_10", 500, 10, select_10, "select 10 pipes, one is ready: per pipe" },
 	{ "select_100", 100, 100, select_100, "100 pipes" },
 	{ "select_500", 20, 500, select_500, "500 pipes" },
-	{ "epoll_wait", 1000, 1, epoll_ready, "epoll_wait, one ready" },
+	{ "epoll_wait", 1000, 1, epoll_ready, "epoll_wait, one of one is ready" },
 	{ "epoll_ctl", 500, 1, epoll_add_del, "epoll_ctl: add and delete" },
+	{ "epoll_event_10", 1000, 1, epoll_event_10,
+	  "write to one of 10 pipes, epoll_wait, read it" },
+	{ "epoll_event_1000", 1000, 1, epoll_event_1000, "1,000 pipes" },
+	{ "epoll_event_10000", 1000, 1, epoll_event_10000, "10,000 pipes" },
 	{ "fork", 50, 1, fork_exit_wait, "fork, exit, wait" },
 	{ "vfork_exec", 20, 1, vfork_exec_wait, "vfork, exec of a static program, exit, wait" },
 	{ "ping_pong", 200, 1, ping_pong, "a byte to another process and one back, by pipes" },
