@@ -10,6 +10,7 @@
 #include <kernel/lib/string.h>
 #include <kernel/process.h>
 #include <kernel/time.h>
+#include <net/netdev.h>
 #include <net/sock.h>
 
 /* What a buffer's limit may not fall below: Linux's, so that programs read back what they read there. */
@@ -171,6 +172,20 @@ static int set_sndtimeo(struct sock *sk, int number, const void *value, u32 leng
 	return set_timeout(&sk->sndtimeo, value, length);
 }
 
+/* A name without a zero at its end is one too; "" unbinds. */
+static int set_bindtodevice(struct sock *sk, const void *value, u32 length)
+{
+	char name[IFNAMSIZ] = "";
+	const struct netdev *dev;
+
+	memcpy(name, value, min_t(u32, length, sizeof(name) - 1));
+	dev = *name ? netdev_by_name(name) : NULL;
+	if (*name && !dev)
+		return -ENODEV;
+	WRITE_ONCE(sk->bound_dev, dev ? dev->index : 0);
+	return 0;
+}
+
 static int set_timestamp(struct sock *sk, int number, const void *value, u32 length)
 {
 	set_bits(sk, SK_TIMESTAMP | SK_TIMESTAMPNS, false);
@@ -237,6 +252,8 @@ int sock_setsockopt(struct sock *sk, int option, const void *value, u32 length)
 {
 	int number;
 
+	if (option == SO_BINDTODEVICE)
+		return set_bindtodevice(sk, value, length);
 	if (length < sizeof(number))
 		return -EINVAL;
 	memcpy(&number, value, sizeof(number));
@@ -365,6 +382,21 @@ static int answer_timeout(void *value, u32 *length, u64 timeout)
 	return answer(value, length, &time, sizeof(time));
 }
 
+static int answer_device(struct sock *sk, void *value, u32 *length)
+{
+	const struct netdev *dev = sk->bound_dev ? netdev_by_index(sk->bound_dev) : NULL;
+	u32 size;
+
+	if (!dev) {
+		*length = 0;
+		return 0;
+	}
+	if (*length < IFNAMSIZ)
+		return -EINVAL;
+	size = strlen(dev->name) + 1;
+	return answer(value, length, dev->name, size);
+}
+
 int sock_getsockopt(struct sock *sk, int option, void *value, u32 *length)
 {
 	struct linger linger = { !!(READ_ONCE(sk->options) & SK_LINGER), READ_ONCE(sk->linger) };
@@ -385,5 +417,7 @@ int sock_getsockopt(struct sock *sk, int option, void *value, u32 *length)
 		return answer_timeout(value, length, READ_ONCE(sk->rcvtimeo));
 	if (option == SO_SNDTIMEO || option == SO_SNDTIMEO_NEW)
 		return answer_timeout(value, length, READ_ONCE(sk->sndtimeo));
+	if (option == SO_BINDTODEVICE)
+		return answer_device(sk, value, length);
 	return -ENOPROTOOPT;
 }
