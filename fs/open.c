@@ -175,13 +175,10 @@ static struct file *open_found(struct dentry *dentry, u64 flags)
 	return file;
 }
 
-/* A magic link to what has no name. A pipe may be opened once more, as the same file; nothing else may. */
-static struct file *open_nameless(struct file *file)
+/* A magic link to what has no name. A pipe may be opened once more, from either side; nothing else may. */
+static struct file *open_nameless(const struct file *file, u32 flags)
 {
-	if (strcmp(file->anon_name, "pipe:"))
-		return ERR_PTR(-ENXIO);
-	file_get(file);
-	return file;
+	return is_pipe(file) ? pipe_reopen(file, flags) : ERR_PTR(-ENXIO);
 }
 
 /* ---- all of it --------------------------------------------------------------------------------------- */
@@ -199,7 +196,7 @@ static struct file *open_walk(int dirfd, const char *path, const struct open_how
 	if (error)
 		file = ERR_PTR(error);
 	else if (walk.file)
-		file = open_nameless(walk.file);
+		file = open_nameless(walk.file, how->flags);
 	else if (made)
 		file = dentry_open(walk.at, how->flags);
 	else

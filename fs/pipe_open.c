@@ -62,17 +62,29 @@ void pipe_put(struct pipe *pipe, struct inode *inode)
 
 #define PIPE_FLAGS (O_CLOEXEC | O_NONBLOCK | O_DIRECT)
 
+/* Lock held. True: it is the first on its side. */
+static bool add_end(struct pipe *pipe, const struct file *file)
+{
+	bool reads = file_readable(file), writes = file_writable(file);
+	bool first = (reads && !pipe->readers) || (writes && !pipe->writers);
+
+	pipe->readers += reads;
+	pipe->readers_ever += reads;
+	pipe->writers += writes;
+	pipe->writers_ever += writes;
+	return first;
+}
+
+/* To be added to the pipe. */
 static struct file *pipe_file(struct pipe *pipe, u32 flags)
 {
 	struct file *file = file_create_anon(&pipe_ops, pipe, flags, "pipe:");
 
 	if (!file)
 		return NULL;
+	spin_lock(&fifo_lock);
 	pipe->users++;
-	pipe->readers += file_readable(file);
-	pipe->writers += file_writable(file);
-	pipe->readers_ever += file_readable(file);
-	pipe->writers_ever += file_writable(file);
+	spin_unlock(&fifo_lock);
 	return file;
 }
 
@@ -88,13 +100,40 @@ int pipe_files(struct file *ends[2], u32 flags)
 		pipe_free(pipe);
 		return -ENFILE;
 	}
+	add_end(pipe, ends[0]);
 	ends[1] = pipe_file(pipe, O_WRONLY | (flags & (O_NONBLOCK | O_DIRECT)));
 	if (!ends[1]) {
 		file_put(ends[0]);
 		return -ENFILE;
 	}
+	add_end(pipe, ends[1]);
 	ends[1]->anon_ino = ends[0]->anon_ino;
 	return 0;
+}
+
+bool is_pipe(const struct file *file)
+{
+	return file->ops == &pipe_ops && !file->dentry;
+}
+
+struct file *pipe_reopen(const struct file *old, u32 flags)
+{
+	struct pipe *pipe = old->private_data;
+	struct file *file;
+	bool first;
+
+	if ((flags & O_ACCMODE) > O_RDWR)
+		return ERR_PTR(-EINVAL);
+	file = pipe_file(pipe, flags);
+	if (!file)
+		return ERR_PTR(-ENFILE);
+	file->anon_ino = old->anon_ino;
+	mutex_lock(&pipe->lock);
+	first = add_end(pipe, file);
+	mutex_unlock(&pipe->lock);
+	if (first)
+		wake_up_all(&pipe->read_wait);
+	return file;
 }
 
 /* Two descriptors that nobody sees before the program knows their numbers. */
@@ -203,18 +242,13 @@ static int join_pipe(struct pipe *pipe, struct file *file)
 		[O_RDWR] = open_both,
 	};
 	bool reads = file_readable(file), writes = file_writable(file);
-	bool first = (reads && !pipe->readers) || (writes && !pipe->writers);
 	int error;
 
 	if (!reads && !writes)
 		return -EINVAL;
 	if (!reads && (file->flags & O_NONBLOCK) && !pipe->readers)
 		return -ENXIO;
-	pipe->readers += reads;
-	pipe->readers_ever += reads;
-	pipe->writers += writes;
-	pipe->writers_ever += writes;
-	if (first)
+	if (add_end(pipe, file))
 		wake_up_all(&pipe->read_wait);
 	error = open_as[file->flags & O_ACCMODE](pipe, file);
 	if (error) {

@@ -301,3 +301,28 @@ TEST(through_proc)
 	SHOW(write(other, "abc", 3));
 	SHOW(read(fds[0], buf, 10));
 }
+
+/* It is opened anew, with flags of its own, and from either side. */
+TEST(reopened)
+{
+	int fds[2], reader, writer;
+	char path[64];
+
+	new_pipe(fds, 0);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fds[0]);
+	reader = MUST(open(path, O_RDONLY | O_NONBLOCK));
+	say("%x %x", fcntl(fds[0], F_GETFL) & (O_NONBLOCK | O_ACCMODE),
+	    fcntl(reader, F_GETFL) & (O_NONBLOCK | O_ACCMODE));
+	SHOW(read(reader, buf, 1));
+	writer = MUST(open(path, O_WRONLY));
+	close(fds[1]);
+	SHOW(read(reader, buf, 1));
+	SHOW(write(writer, "abc", 3));
+	SHOW(read(fds[0], buf, 10));
+	close(writer);
+	SHOW(read(fds[0], buf, 10));
+	writer = MUST(open(path, O_RDWR));
+	SHOW(read(reader, buf, 1));
+	SHOW(open(path, O_ACCMODE));
+	SHOW_OK(open(path, O_WRONLY | O_NONBLOCK));
+}
