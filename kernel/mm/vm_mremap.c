@@ -165,6 +165,33 @@ static s64 move_fixed(struct remap *remap)
 	return error ? error : move(remap);
 }
 
+/* All areas of a range, with the gaps between them. */
+static s64 move_all(const struct remap *remap)
+{
+	u64 end = remap->from + remap->old_size, size;
+	struct vm_area *area;
+
+	for (u64 at = remap->from; at < end; at += size) {
+		struct remap part = *remap;
+		s64 result;
+
+		area = vm_find(remap->mm, at);
+		if (!area || area->start >= end)
+			break;
+		at = max(at, area->start);
+		size = min(end, area->end) - at;
+		part.from = at;
+		part.to = remap->to + (at - remap->from);
+		part.old_size = part.new_size = size;
+		result = check_area(&part, area);
+		if (!result)
+			result = move_fixed(&part);
+		if (result < 0)
+			return result;
+	}
+	return (s64)remap->to;
+}
+
 static s64 remap_locked(struct remap *remap)
 {
 	struct vm_area *area = vm_find(remap->mm, remap->from);
@@ -176,6 +203,8 @@ static s64 remap_locked(struct remap *remap)
 		return shrink(remap); /* even where several areas are */
 	if (remap->new_size == remap->old_size && remap->flags <= MREMAP_MAYMOVE)
 		return (s64)remap->from;
+	if (remap->new_size == remap->old_size && remap->flags & MREMAP_FIXED)
+		return move_all(remap);
 	error = check_area(remap, area);
 	if (error)
 		return error;

@@ -457,3 +457,21 @@ TEST(mappings_of_several_threads)
 		pthread_join(threads[i], NULL);
 	say("done");
 }
+
+/* As Linux does it since 6.17: several areas, and the gaps between them. */
+TEST(mremap_of_several_areas)
+{
+	char *at = map(8, RW, ANON), *to = map(8, RW, ANON);
+
+	memset(at, 'a', 8 * PAGE);
+	memset(to, 'b', 8 * PAGE);
+	mprotect(at + PAGE, PAGE, PROT_READ);
+	munmap(at + 3 * PAGE, 2 * PAGE);
+	SHOW(mremap(at, 6 * PAGE, 6 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, to + PAGE) == to + PAGE);
+	say_access("from", at, 8);
+	say_access("to", to, 8);
+	say("%c%c%c %c%c%c", to[0], to[PAGE], to[2 * PAGE], to[4 * PAGE], to[6 * PAGE],
+	    to[7 * PAGE]);
+	SHOW_OK(mremap(at, 8 * PAGE, 8 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, to));
+	SHOW_OK(mremap(to, 8 * PAGE, 9 * PAGE, MREMAP_MAYMOVE));
+}
