@@ -36,9 +36,8 @@ static struct dentry *find_exe(struct task *task)
 
 	if (!mm)
 		return NULL;
-	/* The last user lets go of it, after having had the lock. */
 	mutex_lock(&mm->mmap_lock);
-	if (READ_ONCE(mm->users) && mm->exe) {
+	if (mm->exe) {
 		dentry = mm->exe->dentry;
 		dentry_get(dentry);
 	}

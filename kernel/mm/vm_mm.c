@@ -117,6 +117,7 @@ static bool mm_get_unless_free(struct mm *mm)
 static void mm_empty(struct mm *mm)
 {
 	struct vm_gather gather;
+	struct file *exe;
 
 	mutex_lock(&mm->mmap_lock);
 	gather_begin(&gather, mm);
@@ -124,9 +125,11 @@ static void mm_empty(struct mm *mm)
 		zap_range(&gather, area->start, area->end);
 	gather_end(&gather);
 	free_areas(mm);
+	exe = mm->exe;
+	mm->exe = NULL;
 	mutex_unlock(&mm->mmap_lock);
-	if (mm->exe)
-		vm_files->put(mm->exe);
+	if (exe)
+		vm_files->put(exe);
 }
 
 void mm_put_user(struct mm *mm)

@@ -67,9 +67,7 @@ struct futex_waiter {
 
 static const void *backing_of(const struct vm_area *area)
 {
-	if (area->file)
-		return area->file->dentry ? (const void *)area->file->dentry->inode : area->file;
-	return area->shared;
+	return area->shared ?: (const void *)area->file;
 }
 
 /* Memory that is mapped shared has the same key in every process. */

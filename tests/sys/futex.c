@@ -160,8 +160,8 @@ TEST(between_processes_by_file)
 		two = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 		_exit(futex(two + 3, FUTEX_WAIT, 0, NULL, NULL, 0) == 0 ? 0 : 1);
 	}
-	sleep_ms(10);
-	SHOW(futex(one + 3, FUTEX_WAKE, 1, NULL, NULL, 0));
+	while (futex(one + 3, FUTEX_WAKE, 1, NULL, NULL, 0) == 0)
+		sleep_ms(1);
 	reap("child", pid);
 }
 
