@@ -87,7 +87,7 @@ static inline struct sk_buff *take_frame(struct e1000 *nic, struct e1000_rx_desc
 		return NULL;
 	}
 	*slot = fresh;
-	desc->address = virt_to_phys(fresh->data);
+	desc->address = e1000_dma(fresh->data);
 	skb->len = desc->length;
 	skb->dev = &nic->dev;
 	if (!(desc->status & RXD_IXSM) && desc->status & RXD_TCPCS && !(desc->errors & RXD_ERR_SUM))
@@ -109,7 +109,7 @@ static inline void tell_rx_tail(struct e1000 *nic)
 static int receive(struct e1000 *nic, int budget)
 {
 	struct e1000_rx_ring *ring = &nic->rx;
-	u64 now = clock_ns(), bytes = 0;
+	u64 now = clock_ns(), bytes = 0, packets = 0;
 	int frames = 0;
 
 	while (frames < budget) {
@@ -129,10 +129,11 @@ static int receive(struct e1000 *nic, int budget)
 			continue;
 		bytes += skb->len;
 		skb->tstamp = now;
-		nic->dev.counts.rx_packets++;
+		packets++;
 		netif_receive_skb(skb);
 	}
 	if (frames) {
+		nic->dev.counts.rx_packets += packets;
 		nic->dev.counts.rx_bytes += bytes;
 		nic->napi.last_frame = now;
 		tell_rx_tail(nic);
@@ -159,23 +160,27 @@ static inline union e1000_tx_desc *next_desc(struct e1000_tx_ring *ring)
 static inline void reclaim(struct e1000 *nic)
 {
 	struct e1000_tx_ring *ring = &nic->tx;
+	u32 clean = ring->clean, mask = ring->mask;
+	u64 done = 0;
 
-	while (ring->clean != ring->batch) {
-		u32 end = ring->batch_end[ring->clean];
+	while (clean != ring->batch) {
+		u32 end = ring->batch_end[clean];
 
 		if (!(READ_ONCE(ring->descs[end].data.status) & TXD_DD))
 			break;
-		end = (end + 1) & ring->mask;
-		for (; ring->clean != end; ring->clean = (ring->clean + 1) & ring->mask) {
-			struct sk_buff *skb = ring->buffers[ring->clean];
+		end = (end + 1) & mask;
+		for (; clean != end; clean = (clean + 1) & mask) {
+			struct sk_buff *skb = ring->buffers[clean];
 
 			if (!skb)
 				continue;
-			ring->buffers[ring->clean] = NULL;
-			nic->dev.tx_done++;
+			ring->buffers[clean] = NULL;
+			done++;
 			skb_put(skb);
 		}
 	}
+	ring->clean = clean;
+	nic->dev.tx_done += done;
 	if (tx_room(ring) >= MAX_TX_DESCS)
 		nic->dev.tx_stopped = false;
 }
@@ -259,54 +264,59 @@ static void ask_for_segments(struct e1000_tx_ring *ring, struct sk_buff *skb)
 	set_context(ring, &wanted, skb->len - headers);
 }
 
-static inline struct e1000_data_desc *put_piece(struct e1000_tx_ring *ring, phys_addr_t address,
-						u32 length, u32 command, u8 options)
+static inline void put_piece(struct e1000_tx_ring *ring, phys_addr_t address, u32 command,
+			     u32 options)
 {
 	struct e1000_data_desc *desc = &next_desc(ring)->data;
 
 	desc->address = address;
-	desc->command = command | length;
-	desc->status = 0;
-	desc->options = options;
-	desc->special = 0;
-	return desc;
+	desc->command = command;
+	desc->status = options;
 }
 
-static void put_frame(struct e1000_tx_ring *ring, struct sk_buff *skb)
+/* What the device is to do to the frame besides sending it: in its descriptors' command and options. */
+static inline u32 ask_for_offloads(struct e1000_tx_ring *ring, struct sk_buff *skb, u32 *command)
 {
-	u32 command = TXD_DEXT | TXD_DTYP_DATA | TXD_IFCS;
-	struct e1000_data_desc *last;
-	u8 options = 0;
-
 	if (skb->gso_size) {
 		ask_for_segments(ring, skb);
-		command |= TXD_TSE;
-		options = TXD_POPTS_TXSM | TXD_POPTS_IXSM;
-	} else if (skb->ip_summed == CHECKSUM_PARTIAL) {
-		ask_for_checksum(ring, skb);
-		options = TXD_POPTS_TXSM;
+		*command |= TXD_TSE;
+		return TXD_POPTS_TXSM | TXD_POPTS_IXSM;
 	}
-	last = put_piece(ring, virt_to_phys(skb->data), skb_headlen(skb), command, options);
-	for (u32 i = 0; i < skb->nr_frags; i++) {
+	if (skb->ip_summed != CHECKSUM_PARTIAL)
+		return 0;
+	ask_for_checksum(ring, skb);
+	return TXD_POPTS_TXSM;
+}
+
+static noinline void put_frags(struct e1000_tx_ring *ring, const struct sk_buff *skb, u32 command,
+			       u32 options)
+{
+	u32 last = skb->nr_frags - 1U;
+
+	for (u32 i = 0; i <= last; i++) {
 		const struct skb_frag *frag = &skb->frags[i];
 
-		last = put_piece(ring, page_to_phys(frag->page) + frag->offset, frag->size, command,
-				 options);
+		put_piece(ring, page_to_phys(frag->page) + frag->offset,
+			  command | frag->size | (i == last ? TXD_EOP : 0), options);
 	}
-	last->command |= TXD_EOP;
 }
 
 bool e1000_xmit(struct netdev *dev, struct sk_buff *skb)
 {
 	struct e1000 *nic = e1000_of(dev);
 	struct e1000_tx_ring *ring = &nic->tx;
+	u32 command = TXD_DEXT | TXD_DTYP_DATA | TXD_IFCS, options;
 
 	if (unlikely(tx_room(ring) < MAX_TX_DESCS)) {
 		e1000_flush(dev);
 		if (tx_room(ring) < MAX_TX_DESCS)
 			return false;
 	}
-	put_frame(ring, skb);
+	options = ask_for_offloads(ring, skb, &command);
+	put_piece(ring, e1000_dma(skb->data),
+		  command | skb_headlen(skb) | (skb->nr_frags ? 0 : TXD_EOP), options);
+	if (skb->nr_frags)
+		put_frags(ring, skb, command, options);
 	ring->buffers[(ring->head - 1) & ring->mask] = skb;
 	dev->tx_sent++;
 	return true;

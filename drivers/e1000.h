@@ -81,6 +81,12 @@ static inline void e1000_write(const struct e1000 *nic, u32 reg, u32 value)
 	mmio_write32(nic->registers + reg, value);
 }
 
+/* Everything that the device reads and writes lies in the direct map. */
+static inline phys_addr_t e1000_dma(const void *virt)
+{
+	return (u64)virt - PAGE_OFFSET;
+}
+
 static inline struct e1000 *e1000_of(struct netdev *dev)
 {
 	return container_of(dev, struct e1000, dev);

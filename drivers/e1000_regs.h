@@ -132,9 +132,7 @@ static_assert(sizeof(struct e1000_rx_desc) == 16, "the manual says so");
 struct e1000_data_desc {
 	u64 address;
 	u32 command; /* length in its low 20 bits */
-	u8 status;
-	u8 options;
-	u16 special;
+	u32 status;  /* DD; options from bit 8 on */
 };
 /* 3.3.6: a context descriptor: what the options of those behind it mean */
 struct e1000_context_desc {
@@ -161,5 +159,5 @@ static_assert(sizeof(union e1000_tx_desc) == 16, "the manual says so");
 #define TXD_RS	       BIT(27) /* write DD when done */
 #define TXD_DEXT       BIT(29) /* not the old kind */
 #define TXD_DD	       BIT(0)
-#define TXD_POPTS_IXSM BIT(0)
-#define TXD_POPTS_TXSM BIT(1)
+#define TXD_POPTS_IXSM BIT(8)
+#define TXD_POPTS_TXSM BIT(9)

@@ -206,7 +206,8 @@ static inline int send_or_queue(struct netdev *dev, struct sk_buff *skb)
 		dev->counts.tx_carrier++;
 		return -ENOLINK;
 	}
-	if (likely(!dev->tx_queue.first && !dev->tx_stopped) && transmit(dev, skb))
+	/* Whoever finds room on the ring sends what waits before he drops the lock: so nothing waits now. */
+	if (likely(!dev->tx_stopped) && likely(transmit(dev, skb)))
 		return 0;
 	if (dev->tx_queue.count >= dev->tx_queue_len)
 		return -ENOBUFS;
