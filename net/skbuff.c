@@ -21,6 +21,8 @@
 #define RESERVE_SHARE 8 /* one part in so many is for softirqs alone */
 #define MEMORY_SHARE  4 /* the cap: one part in so many of all memory */
 
+#define KEPT_BUFFERS 127 /* free, by each CPU: for a poll's frames and their answers */
+
 #define PAGE_OF_SKB 1U /* page->flags: counts against the cap */
 
 u64 skb_max_memory;
@@ -97,6 +99,7 @@ void skb_init(void)
 	skb_cache = kmem_cache_create("sk_buff", SKB_OBJECT_SIZE, 64);
 	if (!skb_cache)
 		panic("no memory for the packet buffers' cache");
+	kmem_cache_keep(skb_cache, KEPT_BUFFERS);
 }
 
 /* ---- life ------------------------------------------------------------------------------------------ */

@@ -30,7 +30,8 @@ static const struct magazine no_magazine; /* always empty and always full */
 static DEFINE_SPINLOCK(caches_lock);
 static LIST_HEAD(caches); /* under caches_lock */
 
-static struct kmem_cache cache_cache, magazine_cache; /* what the other caches are made of */
+/* What the other caches are made of. */
+static struct kmem_cache cache_cache, magazine_cache, large_magazine_cache;
 
 /* ---- slabs, under cache->lock ------------------------------------------------------------------ */
 
@@ -165,6 +166,11 @@ static u32 magazine_batch(const struct magazine *magazine)
 	return (magazine->capacity + 1) / 2;
 }
 
+static struct kmem_cache *magazine_source(u32 capacity)
+{
+	return capacity > MAGAZINE_ROUNDS ? &large_magazine_cache : &magazine_cache;
+}
+
 /* Give this CPU a magazine if the cache has magazines. Without memory the CPU works without. */
 static void magazine_provide(struct kmem_cache *cache)
 {
@@ -172,7 +178,7 @@ static void magazine_provide(struct kmem_cache *cache)
 
 	if (this_magazine(cache)->capacity || !cache->magazine_capacity)
 		return;
-	magazine = kmem_cache_alloc(&magazine_cache, GFP_ATOMIC);
+	magazine = kmem_cache_alloc(magazine_source(cache->magazine_capacity), GFP_ATOMIC);
 	if (!magazine)
 		return;
 	magazine->count = 0;
@@ -184,7 +190,7 @@ static void magazine_provide(struct kmem_cache *cache)
 	}
 	local_bh_enable();
 	if (magazine)
-		kmem_cache_free(&magazine_cache, magazine);
+		kmem_cache_free(magazine_source(magazine->capacity), magazine);
 }
 
 /* Move the objects that were put there first, `number` of them, to the slabs. Under cache->lock. */
@@ -218,9 +224,10 @@ static void magazine_remove(struct kmem_cache *cache, u32 cpu, void **chain,
 static void magazines_free(void *chain)
 {
 	while (chain) {
-		void *next = ((struct magazine *)chain)->rounds[0];
+		struct magazine *magazine = chain;
+		void *next = magazine->rounds[0];
 
-		kmem_cache_free(&magazine_cache, chain);
+		kmem_cache_free(magazine_source(magazine->capacity), magazine);
 		chain = next;
 	}
 }
@@ -368,6 +375,11 @@ struct kmem_cache *kmem_cache_create(const char *name, size_t size, size_t align
 	return cache;
 }
 
+void kmem_cache_keep(struct kmem_cache *cache, u32 count)
+{
+	cache->magazine_capacity = (u8)min(count, (u32)LARGE_MAGAZINE_ROUNDS);
+}
+
 size_t kmem_cache_size(const struct kmem_cache *cache)
 {
 	return cache->object_size;
@@ -443,9 +455,13 @@ void slab_drain(void)
 void slab_init(void)
 {
 	cache_init(&cache_cache, "kmem_cache", sizeof(struct kmem_cache), 0);
-	cache_init(&magazine_cache, "magazine", sizeof(struct magazine), 0);
+	cache_init(&magazine_cache, "magazine",
+		   sizeof(struct magazine) + MAGAZINE_ROUNDS * sizeof(void *), 0);
+	cache_init(&large_magazine_cache, "large_magazine",
+		   sizeof(struct magazine) + LARGE_MAGAZINE_ROUNDS * sizeof(void *), 0);
 	/* What the others stand on stands on slabs alone. */
 	cache_cache.magazine_capacity = 0;
 	magazine_cache.magazine_capacity = 0;
+	large_magazine_cache.magazine_capacity = 0;
 	kmalloc_init();
 }

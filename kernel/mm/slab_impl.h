@@ -5,13 +5,14 @@
 #include <kernel/mm/slab.h>
 #include <kernel/spinlock.h>
 
-#define MAGAZINE_ROUNDS 31 /* so that a magazine is 256 bytes */
+#define MAGAZINE_ROUNDS	      31  /* so that a magazine is 256 bytes */
+#define LARGE_MAGAZINE_ROUNDS 127 /* ... or 1 KiB */
 
 /* A stack of free objects for one CPU. Touched only by that CPU, with softirqs disabled. */
 struct magazine {
 	u32 count;
 	u32 capacity;
-	void *rounds[MAGAZINE_ROUNDS];
+	void *rounds[];
 };
 
 struct kmem_cache {

@@ -89,6 +89,10 @@ struct kmem_cache *kmem_cache_create(const char *name, size_t size, size_t align
 	return cache;
 }
 
+void kmem_cache_keep(struct kmem_cache *cache, u32 count)
+{
+}
+
 void *kmem_cache_alloc(struct kmem_cache *cache, gfp_t gfp)
 {
 	return allocate(cache->size, cache->align, gfp);
