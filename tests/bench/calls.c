@@ -142,6 +142,18 @@ static void pipe_round_trip(unsigned int rounds)
 	close_pipe(ends);
 }
 
+static void socketpair_round_trip(unsigned int rounds)
+{
+	int ends[2];
+
+	must(socketpair(AF_UNIX, SOCK_STREAM, 0, ends));
+	while (rounds--) {
+		send_byte(ends[1]);
+		receive_byte(ends[0]);
+	}
+	close_pipe(ends);
+}
+
 static void event_round_trip(unsigned int rounds)
 {
 	int fd = must(eventfd(0, 0));
@@ -498,6 +510,7 @@ static const struct row ROWS[] = {
 	{ "dup_close", 1000, 1, dup_close, "duplicate a descriptor, close it" },
 	{ "socket_close", 500, 1, socket_close, "make a UDP socket, close it" },
 	{ "pipe", 1000, 1, pipe_round_trip, "write a byte to a pipe, read it" },
+	{ "socketpair", 1000, 1, socketpair_round_trip, "the same through a pair of sockets" },
 	{ "eventfd", 1000, 1, event_round_trip, "write to an eventfd, read it" },
 	{ "poll_10", 500, 10, poll_10, "poll 10 pipes, one is ready: per pipe" },
 	{ "poll_100", 100, 100, poll_100, "100 pipes" },

@@ -66,7 +66,8 @@ def calls():
 
 def test_every_call_is_measured(calls):
     assert list(calls) == bench_calls.names(bench_guest.Files(OUT))
-    assert all(row.get("absent") == "Function not implemented" or row["instructions"] >= 1 for row in calls.values()), calls
+    lacking = ("Function not implemented", "Address family not supported by protocol")
+    assert all(row.get("absent") in lacking or row["instructions"] >= 1 for row in calls.values()), calls
 
 
 def test_aims_are_of_rows(calls):
