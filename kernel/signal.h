@@ -29,6 +29,9 @@ struct trap_frame;
 struct wait_queue;
 
 #define NSIG 64
+#ifdef HOST_TEST /* the C library has it too */
+#define sigset_t k_sigset_t
+#endif
 typedef u64 sigset_t; /* bit n-1 is signal n */
 #define sigmask_of(sig) (1ULL << ((sig)-1))
 

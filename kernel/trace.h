@@ -2,7 +2,7 @@
  * Tracepoints: the steps of the journey, recorded as they happen into a ring buffer a CPU, read from /proc/trace
  * (fs/proc/trace.c). While an event is off, its tracepoint costs a load and a branch that is predicted.
  *
- *	trace(NIC_POLL, dev->index, frames, budget);
+ *	trace(NIC_POLLED, dev->index, frames);
  *
  * Any context but an NMI, hard IRQ and scheduler with locks held too: recording takes no lock that is shared between
  * CPUs. (The one exception: somebody sleeps in read() or poll() on a trace, and is to be woken. That starts a
@@ -24,7 +24,7 @@
 	EVENT(NIC_IRQ, "nic_irq", "icr=%x")                                              \
 	EVENT(SOFTIRQ_ENTER, "softirq_enter", "nr=%s")                                   \
 	EVENT(SOFTIRQ_EXIT, "softirq_exit", "nr=%s")                                     \
-	EVENT(NIC_POLL, "nic_poll", "dev=%u frames=%u budget=%u")                        \
+	EVENT(NIC_POLL, "nic_poll", "dev=%u budget=%u")                                  \
 	EVENT(IP_RCV, "ip_rcv", "skb=%x len=%u protocol=%u")                             \
 	EVENT(TCP_RCV, "tcp_rcv", "skb=%x seq=%u ack=%u flags=%x")                       \
 	EVENT(UDP_RCV, "udp_rcv", "skb=%x sport=%u dport=%u len=%u")                     \
@@ -40,6 +40,7 @@
 	EVENT(SOCK_RECV, "sock_recv", "sock=%u bytes=%u")                                \
 	EVENT(SOCK_SEND, "sock_send", "sock=%u bytes=%u")                                \
 	EVENT(IP_OUTPUT, "ip_output", "skb=%x len=%u protocol=%u")                       \
+	EVENT(NIC_POLLED, "nic_polled", "dev=%u frames=%u")                              \
 	EVENT(NIC_XMIT, "nic_xmit", "dev=%u len=%u")                                     \
 	EVENT(SKB_DROP, "skb_drop", "skb=%x where=%f")                                   \
 	/* Not recorded: a reader was too slow, and so many before the next are gone. */ \

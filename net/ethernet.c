@@ -3,7 +3,7 @@
  *
  * Context: softirq; eth_header() in process context too. No locks.
  */
-#include <net/netdev.h>
+#include <net/link.h>
 
 #include <kernel/lib/string.h>
 #include <kernel/trace.h>
@@ -24,7 +24,7 @@ static enum skb_pkt_type classify(const struct netdev *dev, const u8 dest[ETH_AL
 	return memcmp(dest, broadcast, ETH_ALEN) == 0 ? PACKET_BROADCAST : PACKET_MULTICAST;
 }
 
-void netif_receive_skb(struct sk_buff *skb)
+void netif_deliver_skb(struct sk_buff *skb)
 {
 	const struct ethhdr *eth = (const struct ethhdr *)skb->data;
 	const struct ether_type *type;
@@ -42,8 +42,16 @@ void netif_receive_skb(struct sk_buff *skb)
 		}
 	}
 	dev->counts.rx_dropped++;
-	trace(SKB_DROP, skb, netif_receive_skb);
+	trace(SKB_DROP, skb, netif_deliver_skb);
 	skb_put(skb);
+}
+
+void netif_receive_skb(struct sk_buff *skb)
+{
+	if (unlikely(skb->dev->wrapped))
+		link_rx(skb);
+	else
+		netif_deliver_skb(skb);
 }
 
 void eth_header(struct sk_buff *skb, const u8 dest[ETH_ALEN], u16 protocol)

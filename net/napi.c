@@ -125,8 +125,9 @@ static int serve(struct net_cpu *cpu, struct napi *napi)
 	int frames;
 
 	__atomic_exchange_n(&napi->state, NAPI_POLLING, __ATOMIC_SEQ_CST);
+	trace(NIC_POLL, napi->dev ? napi->dev->index : 0, NAPI_WEIGHT);
 	frames = napi->poll(napi, NAPI_WEIGHT);
-	trace(NIC_POLL, napi->dev ? napi->dev->index : 0, frames, NAPI_WEIGHT);
+	trace(NIC_POLLED, napi->dev ? napi->dev->index : 0, frames);
 	if (frames == NAPI_WEIGHT)
 		enlist(napi);
 	if (napi->rx_pending && frames)

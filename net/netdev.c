@@ -163,7 +163,8 @@ void netdev_wake_queue(struct netdev *dev)
 				skb_chain_put_back(&dev->tx_queue, skb);
 		if (dev->tx_unflushed) {
 			dev->tx_unflushed = false;
-			dev->ops->flush(dev);
+			if (dev->ops->flush)
+				dev->ops->flush(dev);
 		}
 	} while (!dev->tx_stopped && dev->tx_queue.first);
 	if (dev->tx_sent != dev->tx_done)

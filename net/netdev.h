@@ -81,8 +81,12 @@ struct netdev_ops {
 #define ARPHRD_ETHER	1
 #define ARPHRD_LOOPBACK 772
 
+struct link;
+
 struct netdev {
 	const struct netdev_ops *ops; /* the driver's, or a link wrapper's: net/link.h */
+	struct link *wrap; /* the wrapper that it has or may get; constant after start-up */
+	bool wrapped;	   /* has it: what is received goes there first */
 	void *priv;
 	char name[IFNAMSIZ];
 	u32 index; /* from 1 */
@@ -148,6 +152,8 @@ void napi_enable(struct napi *napi);
 
 /* A whole frame, dev and tstamp set, data at the Ethernet header. Takes the reference. Softirq. */
 void netif_receive_skb(struct sk_buff *skb);
+/* The same for what has come through dev->wrap. */
+void netif_deliver_skb(struct sk_buff *skb);
 /* The same, later and on this CPU's own queue (bounded): from a sender (loopback, a link that delays). */
 void netif_rx(struct sk_buff *skb);
 

@@ -17,11 +17,7 @@ typedef int16_t s16;
 typedef int32_t s32;
 typedef long long s64;
 
-#ifndef HOST_TEST
 typedef long ssize_t;
-#else
-#include <sys/types.h>
-#endif
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define BIT(n)	      (1ULL << (n))

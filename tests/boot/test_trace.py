@@ -5,9 +5,9 @@ import re
 import struct
 
 import pytest
-from guest import OUT, ROOT
+from guest import ROOT
+from shell import shell_of
 
-PROMPT = r"/root # "
 LINE = re.compile(r"^\[ *(\d+\.\d{9})\] +(\d+) (process|softirq|hardirq) (\S+):(\d+) +(\w+) +(.*)$", re.M)
 
 
@@ -15,23 +15,9 @@ def event_names():
     return re.findall(r'EVENT\(\w+, "(\w+)"', (ROOT / "kernel/trace.h").read_text(encoding="utf-8"))
 
 
-class Shell:
-    def __init__(self, guest):
-        self.guest = guest
-        guest.expect(PROMPT)
-
-    def run(self, command):
-        self.guest.send(command + "\r")
-        self.guest.expect(r"\r\n")
-        self.guest.expect(PROMPT)
-        return re.sub(r"\x1b\[[\d;]*[A-Za-z]", "", self.guest.child.before).replace("\r\n", "\n")
-
-
 @pytest.fixture
-def shell(boot, request):
-    def start(**options):
-        return Shell(boot(initrd=str(OUT / "initramfs.cpio"), mem="256M", **options))
-    return start
+def shell(boot):
+    return lambda **options: shell_of(boot, **options)
 
 
 @pytest.mark.parametrize("smp", [1, 4])
