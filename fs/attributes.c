@@ -38,7 +38,7 @@ void inode_drop_privileges(struct inode *inode)
  * (eventpolls and the like) has none. */
 static int change_nameless(const struct file *file)
 {
-	return !strcmp(file->anon_name, "pipe:") || !strcmp(file->anon_name, "socket:")
+	return !strcmp(file->ops->anon_name, "pipe:") || !strcmp(file->ops->anon_name, "socket:")
 		       ? 0
 		       : -EOPNOTSUPP;
 }

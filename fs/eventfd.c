@@ -117,6 +117,7 @@ static void eventfd_show(struct file *file, struct seq_buf *out)
 }
 
 static const struct file_ops eventfd_ops = {
+	.anon_name = "anon_inode:[eventfd]",
 	.read = eventfd_read,
 	.write = eventfd_write,
 	.llseek = llseek_nothing,
@@ -140,8 +141,7 @@ long sys_eventfd2(u32 count, u32 flags)
 	event->count = count;
 	event->semaphore = flags & EFD_SEMAPHORE;
 	event->id = __atomic_fetch_add(&next_id, 1, __ATOMIC_RELAXED);
-	file = file_create_anon(&eventfd_ops, event, O_RDWR | (flags & O_NONBLOCK),
-				"anon_inode:[eventfd]");
+	file = file_create_anon(&eventfd_ops, event, O_RDWR | (flags & O_NONBLOCK));
 	if (!file) {
 		kfree(event);
 		return -ENFILE;

@@ -30,7 +30,7 @@ void eventpoll_init(void)
 
 	page_stats_read(&stats);
 	epoll_max_user_watches = stats.total * (PAGE_SIZE / KiB);
-	epitem_cache = kmem_cache_create("epitem", sizeof(struct epitem), 0);
+	epitem_cache = kmem_cache_create("epitem", sizeof(struct epitem), sizeof(u64));
 	if (!epitem_cache)
 		panic("no memory for the cache of epitems");
 }
@@ -573,6 +573,7 @@ static void ep_show_fdinfo(struct file *file, struct seq_buf *out)
 }
 
 const struct file_ops eventpoll_file_ops = {
+	.anon_name = "anon_inode:[eventpoll]",
 	.llseek = llseek_nothing,
 	.poll = ep_eventpoll_poll,
 	.release = ep_eventpoll_release,

@@ -56,7 +56,7 @@ long sys_epoll_create1(int flags)
 	ep = ep_alloc();
 	if (!ep)
 		return -ENOMEM;
-	file = file_create_anon(&eventpoll_file_ops, ep, O_RDWR, "anon_inode:[eventpoll]");
+	file = file_create_anon(&eventpoll_file_ops, ep, O_RDWR);
 	if (!file) {
 		ep_user_put(ep->user);
 		ep_put(ep);

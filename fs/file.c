@@ -25,7 +25,7 @@ void files_init(void)
 
 	page_stats_read(&stats);
 	max_open_files = max(stats.total * (PAGE_SIZE / KiB), (u64)MIN_OPEN_FILES);
-	file_cache = kmem_cache_create("file", sizeof(struct file), 0);
+	file_cache = kmem_cache_create("file", sizeof(struct file), sizeof(u64));
 	if (!file_cache)
 		panic("no memory for the cache of files");
 }
@@ -63,15 +63,12 @@ struct file *file_create(const struct file_ops *ops, void *private_data, u32 fla
 	return file;
 }
 
-struct file *file_create_anon(const struct file_ops *ops, void *private_data, u32 flags,
-			      const char *anon_name)
+struct file *file_create_anon(const struct file_ops *ops, void *private_data, u32 flags)
 {
 	struct file *file = file_create(ops, private_data, flags);
 
-	if (file) {
-		file->anon_name = anon_name;
+	if (file)
 		file->anon_ino = __atomic_fetch_add(&next_anon_ino, 1, __ATOMIC_RELAXED);
-	}
 	return file;
 }
 

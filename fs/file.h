@@ -42,6 +42,8 @@ struct file_ops {
 	void (*release)(struct file *file);
 	/* Lines for /proc/PID/fdinfo/FD beyond pos, flags, mnt_id, ino. */
 	void (*show_fdinfo)(struct file *file, struct seq_buf *out);
+	/* What /proc/PID/fd shows for one without a dentry: "socket:", "pipe:", "anon_inode:[eventpoll]" */
+	const char *anon_name;
 };
 
 struct file {
@@ -52,9 +54,7 @@ struct file {
 	s32 owner;	    /* what F_SETOWN said; nobody is signalled */
 	/* a reference; NULL for anonymous ones (sockets, pipes, eventpolls) */
 	struct dentry *dentry;
-	/* what /proc/PID/fd shows then: "socket:", "pipe:", "anon_inode:[eventpoll]" */
-	const char *anon_name;
-	u64 anon_ino; /* its number: socket:[N] */
+	u64 anon_ino; /* its number then: socket:[N] */
 	struct mutex pos_lock;
 	/* Under pos_lock, across a read or write that uses it. A kind without llseek may keep a word of
 	 * its own here. */
@@ -88,9 +88,8 @@ struct file {
 
 /* A new file, refcount 1, without a dentry. NULL: no memory, or the system-wide limit (ENFILE). */
 struct file *file_create(const struct file_ops *ops, void *private_data, u32 flags);
-/* The same for a file with no name in the tree; it gets a number of its own. */
-struct file *file_create_anon(const struct file_ops *ops, void *private_data, u32 flags,
-			      const char *anon_name);
+/* The same for a file with no name in the tree, but ops->anon_name; it gets a number of its own. */
+struct file *file_create_anon(const struct file_ops *ops, void *private_data, u32 flags);
 static inline void file_get(struct file *file)
 {
 	__atomic_add_fetch(&file->refcount, 1, __ATOMIC_RELAXED);

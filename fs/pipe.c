@@ -337,6 +337,7 @@ static void pipe_release(struct file *file)
 }
 
 const struct file_ops pipe_ops = {
+	.anon_name = "pipe:",
 	.read = pipe_read,
 	.write = pipe_write,
 	.poll = pipe_poll,

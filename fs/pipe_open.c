@@ -78,7 +78,7 @@ static bool add_end(struct pipe *pipe, const struct file *file)
 /* To be added to the pipe. */
 static struct file *pipe_file(struct pipe *pipe, u32 flags)
 {
-	struct file *file = file_create_anon(&pipe_ops, pipe, flags, "pipe:");
+	struct file *file = file_create_anon(&pipe_ops, pipe, flags);
 
 	if (!file)
 		return NULL;

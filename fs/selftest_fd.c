@@ -40,7 +40,7 @@ static int add(struct file *file)
 
 SELFTEST(fd_lowest)
 {
-	struct file *file = file_create_anon(&no_ops, NULL, O_RDWR, "test");
+	struct file *file = file_create_anon(&no_ops, NULL, O_RDWR);
 	int fd;
 
 	EXPECT(file && become_program(1000));
@@ -67,7 +67,7 @@ SELFTEST(fd_lowest)
 SELFTEST(fd_million)
 {
 	u64 open_before = nr_open_files;
-	struct file *file = file_create_anon(&no_ops, NULL, O_RDWR, "test");
+	struct file *file = file_create_anon(&no_ops, NULL, O_RDWR);
 	struct files *copy;
 
 	EXPECT(file && become_program(~0ULL));

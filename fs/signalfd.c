@@ -196,6 +196,7 @@ static void signalfd_show_fdinfo(struct file *file, struct seq_buf *out)
 }
 
 static const struct file_ops signalfd_ops = {
+	.anon_name = "anon_inode:[signalfd]",
 	.read = signalfd_read,
 	.llseek = llseek_nothing,
 	.poll = signalfd_poll,
@@ -215,8 +216,7 @@ static int create(sigset_t mask, int flags)
 	mutex_init(&signalfd->lock);
 	signalfd->mask = mask;
 	INIT_LIST_HEAD(&signalfd->watches);
-	file = file_create_anon(&signalfd_ops, signalfd, O_RDWR | (flags & O_NONBLOCK),
-				"anon_inode:[signalfd]");
+	file = file_create_anon(&signalfd_ops, signalfd, O_RDWR | (flags & O_NONBLOCK));
 	if (!file) {
 		kfree(signalfd);
 		return -ENFILE;

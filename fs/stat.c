@@ -61,7 +61,7 @@ void stat_file(struct file *file, struct stat_data *out)
 	*out = (struct stat_data){
 		.dev = NAMELESS_DEV,
 		.ino = file->anon_ino,
-		.mode = nameless_mode(file->anon_name),
+		.mode = nameless_mode(file->ops->anon_name),
 		.uid = current->cred.fsuid,
 		.gid = current->cred.fsgid,
 		.nlink = 1,

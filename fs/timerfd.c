@@ -136,6 +136,7 @@ static void timerfd_show_fdinfo(struct file *file, struct seq_buf *out)
 }
 
 static const struct file_ops timerfd_ops = {
+	.anon_name = "anon_inode:[timerfd]",
 	.read = timerfd_read,
 	.llseek = llseek_nothing,
 	.poll = timerfd_poll,
@@ -163,8 +164,7 @@ long sys_timerfd_create(int clock, int flags)
 	timerfd->timer.expired = timerfd_expired;
 	timerfd->timer.clock_was_set = timerfd_clock_was_set;
 	interval_timer_init(&timerfd->timer, clock);
-	file = file_create_anon(&timerfd_ops, timerfd, O_RDWR | (flags & O_NONBLOCK),
-				"anon_inode:[timerfd]");
+	file = file_create_anon(&timerfd_ops, timerfd, O_RDWR | (flags & O_NONBLOCK));
 	if (!file) {
 		interval_timer_destroy(&timerfd->timer);
 		kfree(timerfd);

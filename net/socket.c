@@ -90,6 +90,7 @@ static void socket_release(struct file *file)
 }
 
 const struct file_ops socket_file_ops = {
+	.anon_name = "socket:",
 	.read = socket_read,
 	.write = socket_write,
 	.poll = socket_poll,
@@ -99,8 +100,7 @@ const struct file_ops socket_file_ops = {
 
 struct file *sock_create_file(struct sock *sk, u32 flags)
 {
-	struct file *file =
-		file_create_anon(&socket_file_ops, sk, O_RDWR | (flags & O_NONBLOCK), "socket:");
+	struct file *file = file_create_anon(&socket_file_ops, sk, O_RDWR | (flags & O_NONBLOCK));
 
 	if (!file) {
 		sk->ops->close(sk);

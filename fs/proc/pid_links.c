@@ -20,7 +20,7 @@ static ssize_t path_text(struct dentry *dentry, char *buf, size_t size)
 
 ssize_t file_name(struct file *file, char *buf, size_t size)
 {
-	const char *name = file->anon_name;
+	const char *name = file->ops->anon_name;
 
 	if (file->dentry)
 		return path_text(file->dentry, buf, size);

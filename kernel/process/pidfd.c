@@ -28,6 +28,7 @@ static void pidfd_show_fdinfo(struct file *file, struct seq_buf *out)
 }
 
 static const struct file_ops pidfd_ops = {
+	.anon_name = "anon_inode:[pidfd]",
 	.poll = pidfd_poll,
 	.release = pidfd_release,
 	.show_fdinfo = pidfd_show_fdinfo,
@@ -35,8 +36,7 @@ static const struct file_ops pidfd_ops = {
 
 int pidfd_create(struct process *process, u32 flags)
 {
-	struct file *file =
-		file_create_anon(&pidfd_ops, process, O_RDWR | flags, "anon_inode:[pidfd]");
+	struct file *file = file_create_anon(&pidfd_ops, process, O_RDWR | flags);
 
 	if (!file)
 		return -ENOMEM;
