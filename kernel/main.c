@@ -47,6 +47,7 @@
 #include <kernel/timer.h>
 #include <kernel/trace.h>
 #include <kernel/user_mode.h>
+#include <net/ip.h>
 #include <net/link.h>
 #include <net/skbuff.h>
 #include <net/sock.h>
@@ -175,6 +176,7 @@ static void start_user_side(void)
 	pci_proc_init();
 	netdev_proc_init();
 	link_init();
+	ip_init();
 	sockets_init();
 }
 

@@ -14,10 +14,8 @@ struct arphdr {
 	be32 target;
 } __packed;
 
-#define ARPHRD_ETHER	1
-#define ARPHRD_LOOPBACK 772
-#define ARPOP_REQUEST	1
-#define ARPOP_REPLY	2
+#define ARPOP_REQUEST 1
+#define ARPOP_REPLY   2
 
 /* Ask for an address; `mac` NULL: everybody. */
 void arp_request(struct netdev *dev, be32 target, const u8 mac[ETH_ALEN]);

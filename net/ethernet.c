@@ -11,7 +11,10 @@
 static const struct ether_type {
 	be16 type;
 	void (*rcv)(struct sk_buff *skb);
-} ether_types[] = {};
+} ether_types[] = {
+	{ htons(ETH_P_IP), ip_rcv },
+	{ htons(ETH_P_ARP), arp_rcv },
+};
 
 static enum skb_pkt_type classify(const struct netdev *dev, const u8 dest[ETH_ALEN])
 {

@@ -138,3 +138,6 @@ void icmp_send(struct sk_buff *skb, u8 type, u8 code, u32 info);
 #define ICMP_FRAG_NEEDED    4
 
 /* Counters of /proc/net/snmp and netstat, one a CPU: net/snmp.h. */
+
+/* At start-up; after random_init(), and before a device is opened. */
+void ip_init(void);

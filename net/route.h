@@ -41,5 +41,3 @@ int route_device_update(struct netdev *dev);
 be32 route_source(const struct netdev *dev);
 /* The device whose link has this address on it, or NULL. */
 struct netdev *route_link(be32 addr);
-
-void route_init(void);

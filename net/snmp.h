@@ -9,7 +9,8 @@
 #define SNMP_IP(X) \
 	X(InReceives) X(InHdrErrors) X(InAddrErrors) X(ForwDatagrams) X(InUnknownProtos) \
 	X(InDiscards) X(InDelivers) X(OutRequests) X(OutDiscards) X(OutNoRoutes) X(ReasmTimeout) \
-	X(ReasmReqds) X(ReasmOKs) X(ReasmFails) X(FragOKs) X(FragFails) X(FragCreates)
+	X(ReasmReqds) X(ReasmOKs) X(ReasmFails) X(FragOKs) X(FragFails) X(FragCreates) \
+	X(OutTransmits)
 #define SNMP_ICMP(X) \
 	X(InMsgs) X(InErrors) X(InCsumErrors) X(InDestUnreachs) X(InTimeExcds) X(InParmProbs) \
 	X(InSrcQuenchs) X(InRedirects) X(InEchos) X(InEchoReps) X(InTimestamps) \
@@ -21,20 +22,28 @@
 	X(InDatagrams) X(NoPorts) X(InErrors) X(OutDatagrams) X(RcvbufErrors) X(SndbufErrors) \
 	X(InCsumErrors) X(IgnoredMulti) X(MemErrors)
 #define SNMP_TCP(X) \
-	X(ActiveOpens) X(PassiveOpens) X(AttemptFails) X(EstabResets) X(InSegs) X(OutSegs) \
+	X(ActiveOpens) X(PassiveOpens) X(AttemptFails) X(EstabResets) X(CurrEstab) X(InSegs) X(OutSegs) \
 	X(RetransSegs) X(InErrs) X(OutRsts) X(InCsumErrors)
+/* of /proc/net/netstat */
+#define SNMP_IPEXT(X) \
+	X(InNoRoutes) X(InTruncatedPkts) X(InMcastPkts) X(OutMcastPkts) X(InBcastPkts) \
+	X(OutBcastPkts) X(InOctets) X(OutOctets) X(InMcastOctets) X(OutMcastOctets) \
+	X(InBcastOctets) X(OutBcastOctets) X(InCsumErrors) X(InNoECTPkts) X(InECT1Pkts) \
+	X(InECT0Pkts) X(InCEPkts) X(ReasmOverlaps)
 /* clang-format on */
 
-#define SNMP_ENUM_IP(name)   IP_##name,
-#define SNMP_ENUM_ICMP(name) ICMP_##name,
-#define SNMP_ENUM_UDP(name)  UDP_##name,
-#define SNMP_ENUM_TCP(name)  TCP_##name,
+#define SNMP_ENUM_IP(name)    IP_##name,
+#define SNMP_ENUM_ICMP(name)  ICMP_##name,
+#define SNMP_ENUM_UDP(name)   UDP_##name,
+#define SNMP_ENUM_TCP(name)   TCP_##name,
+#define SNMP_ENUM_IPEXT(name) IPEXT_##name,
 enum snmp_counter {
 	SNMP_IP(SNMP_ENUM_IP) SNMP_ICMP(SNMP_ENUM_ICMP) SNMP_UDP(SNMP_ENUM_UDP)
-		SNMP_TCP(SNMP_ENUM_TCP) NR_SNMP
+		SNMP_TCP(SNMP_ENUM_TCP) SNMP_IPEXT(SNMP_ENUM_IPEXT) NR_SNMP
 };
 
 DECLARE_PER_CPU(u64[NR_SNMP], snmp_counters);
 #define snmp_inc(counter)      (this_cpu(snmp_counters)[counter]++)
 #define snmp_add(counter, add) (this_cpu(snmp_counters)[counter] += (add))
 u64 snmp_read(enum snmp_counter counter); /* over all CPUs */
+void snmp_init(void);

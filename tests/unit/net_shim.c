@@ -11,9 +11,11 @@
 #include "unit.h"
 
 #include <kernel/context.h>
+#include <kernel/cpu/rtc.h>
 #include <kernel/cpu/tsc.h>
 #include <kernel/mm/fault_inject.h>
 #include <kernel/mm/slab.h>
+#include <kernel/mm/vmalloc.h>
 #include <kernel/panic.h>
 #include <kernel/printk.h>
 #include <kernel/random.h>
@@ -52,10 +54,13 @@ static bool fail_now(void)
 	return true;
 }
 
-void net_shim_fail_nth(u64 nth)
+u64 net_shim_fail_nth(u64 nth)
 {
+	u64 before = fail_in;
+
 	fail_in = nth;
 	has_failed = false;
+	return before;
 }
 
 bool net_shim_failed(void)
@@ -308,4 +313,19 @@ u64 random_u64(void)
 u64 random_below(u64 limit)
 {
 	return unit_random_below(limit);
+}
+
+u64 wall_ns(void)
+{
+	return host_clock_ns;
+}
+
+void *vmalloc(size_t size, gfp_t gfp)
+{
+	return kmalloc(size, gfp);
+}
+
+void vfree(void *memory)
+{
+	kfree(memory);
 }

@@ -16,8 +16,9 @@ void net_shim_boot(void);
 
 /* Objects and pages that are out: equal before and after whatever must not leak. */
 u64 net_shim_in_use(void);
-/* The Nth allocation from now on fails; 0: none. True afterwards if it came to that. */
-void net_shim_fail_nth(u64 nth);
+/* The Nth allocation from now on fails; 0: none. What was set before and has not happened yet. */
+u64 net_shim_fail_nth(u64 nth);
+/* Has it come to that? */
 bool net_shim_failed(void);
 
 /* Time passes; timers that come due run, in order. */
@@ -26,6 +27,10 @@ u32 net_shim_timers(void); /* how many are started */
 
 extern char net_shim_log[1024]; /* the last line printed */
 extern u32 net_shim_logged;	/* how many */
+
+/* A file of /proc, e.g. ("net", "arp"): its text, until the next call; or what writing it answers. */
+char *net_shim_proc_read(const char *directory, const char *name);
+int net_shim_proc_write(const char *directory, const char *name, const char *text);
 
 /* ---- devices: net_shim_dev.c ------------------------------------------------------------------------ */
 
@@ -41,3 +46,18 @@ void net_shim_drop_sent(void);
 struct sk_buff *net_shim_frame(const void *bytes, u32 size);
 /* The same in pieces: `linear` bytes in place, the rest in frags and parts of random sizes. */
 struct sk_buff *net_shim_scattered(const void *bytes, u32 size, u32 linear);
+/* Up the stack as from Ethernet. Takes the reference. */
+void net_shim_receive(struct sk_buff *skb);
+
+/* ---- packets ---------------------------------------------------------------------------------------- */
+
+#define IP4(a, b, c, d) htonl((u32)(a) << 24 | (b) << 16 | (c) << 8 | (d))
+#define SHIM_OUR	IP4(10, 0, 2, 15)
+#define SHIM_PEER	IP4(10, 0, 2, 2)
+#define SHIM_FAR	IP4(192, 0, 2, 77) /* behind the peer */
+
+extern const u8 shim_peer_mac[ETH_ALEN];
+
+/* eth0 is 10.0.2.15/24, lo 127.0.0.1/8, the peer is the default gateway and its MAC is known. Nothing else is left of
+ * earlier tests. Needs net/route.c and net/neigh.c. */
+void net_shim_ip_boot(void);

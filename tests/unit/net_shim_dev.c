@@ -80,8 +80,11 @@ void eth_header(struct sk_buff *skb, const u8 dest[ETH_ALEN], u16 protocol)
 
 struct sk_buff *net_shim_frame(const void *bytes, u32 size)
 {
-	struct sk_buff *skb = skb_alloc(RX_HEADROOM, GFP_ATOMIC);
+	struct sk_buff *skb;
+	u64 fail = net_shim_fail_nth(0);
 
+	skb = skb_alloc(RX_HEADROOM, GFP_ATOMIC);
+	net_shim_fail_nth(fail);
 	memcpy(skb_append(skb, size), bytes, size);
 	skb->dev = &shim_eth;
 	skb->tstamp = clock_ns();
