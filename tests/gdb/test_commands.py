@@ -5,9 +5,10 @@ import re
 import subprocess
 
 import pytest
-from guest import KERNELS, PROMPT, ROOT
+from guest import KERNELS, OUT, PROMPT, ROOT
 
-COMMANDS = ("px-tasks", "px-runq", "px-waitq", "px-bt", "px-timers", "px-slabs", "px-free", "px-pt", "px-percpu")
+COMMANDS = ("px-tasks", "px-runq", "px-waitq", "px-bt", "px-timers", "px-slabs", "px-free", "px-pt", "px-percpu",
+            "px-sockets", "px-epoll", "px-rings", "px-trace")
 
 
 @pytest.fixture
@@ -115,6 +116,51 @@ def test_inside_an_interrupt(attach):
     assert waiting and waiting == sorted(waiting), text
     for backtrace in text.split("#0 ")[2:]:
         assert re.search(r"timer_softirq(.|\n)*trap_dispatch(.|\n)*trap_common(.|\n)*task_main", backtrace), text
+
+
+@pytest.fixture
+def watcher(attach):
+    """A guest in which tests/sys/watch.c sleeps."""
+    gdb = attach(initrd=str(OUT / "sys/initramfs.cpio"), append="init=/tests/watch trace=sched_switch,wake_up")
+    gdb.guest.expect("watching\r\n")
+    return gdb
+
+
+def test_sockets_and_their_watchers(watcher):
+    text = watcher("px-sockets")
+    sockets = re.findall(r"^ +1 +(\d+) +(\d+) (\S+) +(\d+) +(\d+) +\d+ +(\d+)  (0x\w+)$", text, re.M)
+    assert [(kind, received, waiters) for _, _, kind, received, _, waiters, _ in sockets] == \
+        [("UNIX", "1", "1"), ("UNIX", "0", "2")], text
+    text = watcher(f"px-waitq ((struct sock *){sockets[0][6]})->wq")
+    assert re.search(rf"ep_poll_callback +makes ready fd {sockets[0][0]} of eventpoll 0x\w+$", text, re.M), text
+
+
+def test_eventpolls(watcher):
+    text = watcher("px-epoll")
+    first, second = re.findall(r"^eventpoll 0x\w+, fd \d+ of 1 \(watch\): (\d) ready\n((?:  .*\n)+)", text, re.M)
+    assert first[0] == "1" and len(first[1].splitlines()) == 2, text
+    assert re.search(r"^  fd +\d+ IN\|ERR\|HUP\|ET +socket +ready, number 1$", first[1], re.M), text
+    assert re.search(r"^  fd +\d+ IN\|ERR\|HUP +socket$", first[1], re.M), text
+    assert second[0] == "0", text
+    assert re.fullmatch(r"  fd +\d+ IN\|ERR\|HUP\|ONESHOT +socket\n  waits: \w+ +wakes 1 \(watch\)\n", second[1]), text
+
+
+def test_trace(watcher):
+    text = watcher("px-trace 1000")
+    lines = re.findall(r"^\[ *(\d+\.\d{9})\] +\d (\w+) \S+:\d+ (\w+) (.*)$", text, re.M)
+    assert lines and [line[0] for line in lines] == sorted((line[0] for line in lines), key=float)
+    assert any(event == "wake_up" and arguments.endswith("func=ep_poll_callback") for _, _, event, arguments in lines)
+    assert lines[-1][2] == "sched_switch" and "prev=1 " in lines[-1][3], text
+    assert len(re.findall(r"^\[ ", watcher("px-trace 3"), re.M)) == 3
+
+
+def test_rings(attach):
+    gdb = attach(extra=("-netdev", "user,id=net", "-device", "e1000,netdev=net"))
+    gdb.guest.expect(PROMPT)
+    text = gdb("px-rings")
+    assert re.search(r"^eth0: down, no rings$", text, re.M) or \
+        re.search(r"^eth0 receives: next \d+, told \d+\n  \[   0 \.\.\. 255\] the card's to fill\n"
+                  r"eth0 sends: head \d+, clean \d+, \d+ descriptors not yet taken back, 0 frames wait$", text, re.M), text
 
 
 def test_before_the_kernel_runs(attach):

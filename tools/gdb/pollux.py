@@ -153,14 +153,50 @@ PURPOSES = {
     "default_wake_function": lambda entry: f"wakes {task_name(entry['private'])}",
     "autoremove_wake_function": lambda entry: f"wakes {task_name(entry['private'])}",
     "sleep_over": lambda timer: f"wakes {task_name(container(timer, 'struct sleep_timer', 'timer')['task'])}",
+    "ep_poll_callback": lambda entry: "makes ready " + item_name(
+        entry["private"].cast(gdb.lookup_type("struct epitem").pointer()).dereference()),
     "slice_expired": lambda timer: place_name(container(timer, "struct run_queue", "slice_timer").address),
 }
+
+
+# Poll masks, by bit number; epoll's own at the end.
+EVENTS = {0: "IN", 1: "PRI", 2: "OUT", 3: "ERR", 4: "HUP", 6: "RDNORM", 7: "RDBAND", 8: "WRNORM", 9: "WRBAND",
+          10: "MSG", 13: "RDHUP", 28: "EXCLUSIVE", 29: "WAKEUP", 30: "ONESHOT", 31: "ET"}
+
+
+def event_names(mask):
+    return "|".join(EVENTS.get(bit, f"{1 << bit:#x}") for bit in range(32) if int(mask) >> bit & 1) or "0"
+
+
+def item_name(item):
+    return f"fd {int(item['fd'])} of eventpoll {int(item['ep']):#x}"
 
 
 def purpose(function, owner):
     """Name of the function, and what it does for its owner."""
     name = symbol_name(function)
     return f"{name:24} {PURPOSES[name](owner) if name in PURPOSES else place_name(owner.address)}"
+
+
+# ---- open files ------------------------------------------------------------------------------------
+
+
+def open_files(ops):
+    """(task, descriptor, file) of each descriptor whose file has these file_ops; once for those who share a table."""
+    seen = set()
+    for task in tasks():
+        table = task["files"]
+        if not int(table) or int(table) in seen:
+            continue
+        seen.add(int(table))
+        for number in range(int(table["size"])):
+            file = table["slots"][number]
+            if int(file) and int(file["ops"]) == address_of(ops):
+                yield task, number, file.dereference()
+
+
+def private_data(file, type_name):
+    return file["private_data"].cast(gdb.lookup_type(type_name).pointer()).dereference()
 
 
 # ---- stacks ----------------------------------------------------------------------------------------
@@ -393,6 +429,98 @@ def px_percpu(argument):
     name, _, cpu = argument.partition(" ")
     for number in [int(cpu)] if cpu else cpus():
         print(f"CPU {number}: {per_cpu(gdb.parse_and_eval(name), number).format_string(symbols=True)}")
+
+
+# ---- the network -----------------------------------------------------------------------------------
+
+
+@command
+def px_sockets(argument):
+    """Every socket that a descriptor leads to, its queues, and how many wait on it. Usage: px-sockets
+    px-waitq ((struct sock *)ADDRESS)->wq shows who does."""
+    print(f"{'pid':>5} {'fd':>4} {'number':>7} {'kind':10}{'received':>9}{'rmem':>9}{'wmem':>9} waiters  struct sock *")
+    for task, number, file in open_files("socket_file_ops"):
+        sk = private_data(file, "struct sock")
+        waiters = sum(1 for _ in list_entries(sk["wq"]["entries"], "struct wait_entry", "link"))
+        print(f"{int(task['pid']):5} {number:4} {int(sk['ino']):7} {text_of(sk['ops']['name']):10}"
+              f"{int(sk['receive_queue']['count']):9}{int(sk['rmem']):9}{int(sk['wmem']):9} {waiters:7}"
+              f"  {int(sk.address):#x}")
+
+
+@command
+def px_epoll(argument):
+    """Every eventpoll: what it watches (its tree), what is ready (its list), who waits. Usage: px-epoll"""
+    for task, number, file in open_files("eventpoll_file_ops"):
+        ep = private_data(file, "struct eventpoll")
+        ready = [int(item.address) for item in list_entries(ep["rdllist"], "struct epitem", "rdllink")]
+        print(f"eventpoll {int(ep.address):#x}, fd {number} of {task_name(task)}:"
+              f" {len(ready)} ready{', being scanned' if ep['scanning'] else ''}")
+        for item in tree_entries(ep["rbr"]["rb_node"], "struct epitem", "rbn"):
+            place = f"ready, number {ready.index(int(item.address)) + 1}" if int(item.address) in ready else ""
+            print(f"  fd {int(item['fd']):4} {event_names(item['events']):24}"
+                  f" {symbol_name(item['file']['ops'])[:-9]:12} {place}".rstrip())
+        for entry in list_entries(ep["wq"]["entries"], "struct wait_entry", "link"):
+            print(f"  waits: {purpose(entry['func'], entry)}")
+
+
+def runs_of(descriptions):
+    """(first, last, description) of each run of equal ones."""
+    first = 0
+    for index, description in enumerate(descriptions):
+        if index + 1 == len(descriptions) or descriptions[index + 1] != description:
+            yield first, index, description
+            first = index + 1
+
+
+@command
+def px_rings(argument):
+    """The e1000's rings: where card and kernel are, and what their descriptors say. Usage: px-rings"""
+    for dev in list_entries(gdb.parse_and_eval("netdevs"), "struct netdev", "link"):
+        if not text_of(dev["name"]).startswith("eth"):
+            continue
+        nic = container(dev, "struct e1000", "dev")
+        rx, tx = nic["rx"], nic["tx"]
+        if not int(rx["descs"]):
+            print(f"{text_of(dev['name'])}: down, no rings")
+            continue
+        print(f"{text_of(dev['name'])} receives: next {int(rx['next'])}, told {int(rx['told'])}")
+        frames = [f"a frame of {int(rx['descs'][n]['length'])} bytes" if int(rx["descs"][n]["status"]) & 1 else
+                  "the card's to fill" for n in range(int(rx["mask"]) + 1)]
+        for first, last, text in runs_of(frames):
+            print(f"  [{first:4} ...{last:4}] {text}")
+        head, clean, size = int(tx["head"]), int(tx["clean"]), int(tx["mask"]) + 1
+        print(f"{text_of(dev['name'])} sends: head {head}, clean {clean},"
+              f" {(head - clean) % size} descriptors not yet taken back, {int(dev['tx_queue']['count'])} frames wait")
+        for step in range((head - clean) % size):
+            index = (clean + step) % size
+            data = tx["descs"][index]["data"]
+            print(f"  [{index:4}] {int(data['command']) & 0xfffff} bytes{', done' if int(data['status']) & 1 else ''}")
+
+
+@command
+def px_trace(argument):
+    """The last events that were recorded, of all CPUs, the newest last. Usage: px-trace [HOW-MANY]"""
+    entries = []
+    for cpu in cpus():
+        ring = per_cpu(static("kernel/trace.c", "trace_ring"), cpu)
+        if not int(ring["entries"]):
+            continue
+        size = (1 << 20) // ring["entries"].dereference().type.sizeof
+        end = int(ring["sequence"]) // 2
+        wanted = min(int(argument or 20), size - 1)
+        entries += [ring["entries"][n % size] for n in range(max(int(ring["start"]), end - wanted), end)]
+    entries.sort(key=lambda entry: int(entry["time"]))
+    formats = gdb.parse_and_eval("trace_formats")
+    for entry in entries[-int(argument or 20):]:
+        form = formats[int(entry["event"])]
+        names = [word.partition("=%") for word in text_of(form["arguments"]).split()]
+        values = [symbol_name(entry["args"][n]) if kind == "f" else
+                  f"{int(entry['args'][n]):#x}" if kind == "x" else str(int(entry["args"][n]))
+                  for n, (_, _, kind) in enumerate(names)]
+        context = ("process", "softirq", "hardirq")[int(entry["context"])]
+        print(f"[{int(entry['time']) / 1e9:15.9f}] {int(entry['cpu']):2} {context}"
+              f" {text_of(entry['task'])}:{int(entry['pid'])} {text_of(form['name'])}"
+              f" {' '.join(f'{name}={value}' for (name, _, _), value in zip(names, values))}")
 
 
 gdb.unwinder.register_unwinder(None, KernelUnwinder(), replace=True)
