@@ -107,7 +107,8 @@ static void show_memory(const char *args)
 	page_stats_read(&stats);
 	printk("%llu KiB in all, %llu free, %llu slab, %llu vmalloc, %llu page tables\n",
 	       stats.total * 4, stats.free * 4, stats.used[PAGES_SLAB] * 4,
-	       stats.used[PAGES_VMALLOC] * 4, stats.used[PAGES_TABLES] * 4);
+	       stats.used[PAGES_VMALLOC] * 4,
+	       (stats.used[PAGES_TABLES] + stats.used[PAGES_KERNEL_TABLES]) * 4);
 	for (u32 order = 0; order <= MAX_ORDER; order++)
 		printk("  %5llu free blocks of %llu KiB\n", stats.free_blocks[order],
 		       4ULL << order);

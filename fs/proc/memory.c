@@ -47,6 +47,7 @@ static void show_meminfo(struct seq_buf *out, const struct proc_entry *entry)
 		{ "SUnreclaim:", pages_to_kib(pages.used[PAGES_SLAB]) },
 		{ "KernelStack:", stack_kib() },
 		{ "PageTables:", pages_to_kib(pages.used[PAGES_TABLES]) },
+		{ "KernelTables:", pages_to_kib(pages.used[PAGES_KERNEL_TABLES]) },
 		{ "VmallocTotal:", (VMALLOC_END - VMALLOC_START) / KiB },
 		{ "VmallocUsed:", pages_to_kib(pages.used[PAGES_VMALLOC]) },
 	};

@@ -96,7 +96,13 @@ void pages_release_reserved(phys_addr_t start, phys_addr_t end);
 void pages_drain_cpu(void);
 
 /* What frames are used for, where the kernel keeps count. */
-enum page_use { PAGES_SLAB, PAGES_VMALLOC, PAGES_TABLES, NR_PAGE_USES };
+enum page_use {
+	PAGES_SLAB,
+	PAGES_VMALLOC,
+	PAGES_TABLES,	     /* of programs */
+	PAGES_KERNEL_TABLES, /* they stay: as many as there ever was need for */
+	NR_PAGE_USES
+};
 void page_account(enum page_use use, long pages);
 
 struct page_stats {

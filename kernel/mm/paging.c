@@ -36,7 +36,7 @@ static phys_addr_t new_table(gfp_t gfp)
 		phys = boot_alloc(PAGE_SIZE);
 		memset(phys_to_virt(phys), 0, PAGE_SIZE);
 	}
-	page_account(PAGES_TABLES, 1);
+	page_account(PAGES_KERNEL_TABLES, 1);
 	return phys;
 }
 
@@ -143,5 +143,5 @@ void paging_unmap_trampoline(phys_addr_t phys)
 	free_page(virt_to_page(table));
 	free_page(virt_to_page(pmd));
 	free_page(virt_to_page(pud));
-	page_account(PAGES_TABLES, -3);
+	page_account(PAGES_KERNEL_TABLES, -3);
 }
