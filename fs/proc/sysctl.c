@@ -10,6 +10,7 @@
 #include <fs/pipe.h>
 #include <kernel/drop_caches.h>
 #include <kernel/lib/string.h>
+#include <kernel/mm/fault_inject.h>
 #include <kernel/mm/slab.h>
 #include <kernel/pid.h>
 #include <kernel/printk.h>
@@ -169,8 +170,25 @@ static int write_drop_caches(char *text, const struct proc_entry *entry)
 	return 0;
 }
 
+static void show_fail_every(struct seq_buf *out, const struct proc_entry *entry)
+{
+	seq_printf(out, "%llu\n", fault_inject_rate());
+}
+
+/* From here on one allocation in so many fails; 0: none. As the option fail-every=. */
+static int write_fail_every(char *text, const struct proc_entry *entry)
+{
+	u64 every;
+	int error = parse_u64(text, NULL, &every);
+
+	if (!error)
+		fault_inject_every(every);
+	return error;
+}
+
 static const struct proc_entry vm_files[] = {
 	{ "drop_caches", 0200, .write = write_drop_caches },
+	{ "fail_every", 0600, .show = show_fail_every, .write = write_fail_every },
 	TEXT("max_map_count", "65530"),
 	TEXT("min_free_kbytes", "0"),
 	TEXT("mmap_min_addr", "65536"),

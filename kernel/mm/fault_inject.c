@@ -63,6 +63,11 @@ void fault_inject_every(u64 every)
 	update_active();
 }
 
+u64 fault_inject_rate(void)
+{
+	return READ_ONCE(one_in);
+}
+
 u64 fault_inject_count(void)
 {
 	return READ_ONCE(failed);

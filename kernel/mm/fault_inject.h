@@ -18,6 +18,7 @@ static inline bool should_fail_alloc(gfp_t gfp)
 
 void fault_inject_nth(u64 nth);	    /* 0: off */
 void fault_inject_every(u64 every); /* 0: off */
+u64 fault_inject_rate(void);	    /* what fault_inject_every() was told */
 u64 fault_inject_count(void);	    /* how many were made to fail */
 /* Boot is over: options given on the command line take effect from here. */
 void fault_inject_arm(void);
