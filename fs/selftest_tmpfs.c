@@ -157,7 +157,8 @@ SELFTEST(vfs_append_is_whole)
 
 	EXPECT(!IS_ERR(file));
 	crew_init(&crew, append_records, NULL);
-	crew_wait(&crew, crew_start(&crew, 4, "append"));
+	crew_start(&crew, 4, "append");
+	crew_wait(&crew, 4);
 	EXPECT(file->dentry->inode->size == 4 * RECORDS * RECORD);
 	while (file_read_kernel(file, record, RECORD, &pos) == RECORD)
 		EXPECT(is_record(record));

@@ -1,6 +1,8 @@
 /* Threads for self-tests: see kernel/selftest_crew.h. */
 #include <kernel/cmdline.h>
 #include <kernel/lib/string.h>
+#include <kernel/mm/fault_inject.h>
+#include <kernel/panic.h>
 #include <kernel/selftest_crew.h>
 
 u64 selftest_scale = 1;
@@ -26,17 +28,25 @@ void crew_init(struct crew *crew, void (*work)(void *arg), void *arg)
 	init_completion(&crew->done);
 }
 
-u32 crew_start(struct crew *crew, u32 count, const char *name)
+/* Half a crew would wait for the other half for ever. So after a failure that was injected it is tried again, unless
+ * all of them fail. */
+static void need_memory(void)
 {
-	for (u32 i = 0; i < count; i++)
-		if (!kthread_run(crew_member, crew, "%s/%u", name, i))
-			return i;
-	return count;
+	if (!fault_inject_active || fault_inject_rate() == 1)
+		panic("self-test: no memory for a thread");
 }
 
-bool crew_start_on(struct crew *crew, u32 cpu, const char *name)
+void crew_start(struct crew *crew, u32 count, const char *name)
 {
-	return kthread_run_on(cpu, crew_member, crew, "%s", name);
+	for (u32 i = 0; i < count; i++)
+		while (!kthread_run(crew_member, crew, "%s/%u", name, i))
+			need_memory();
+}
+
+void crew_start_on(struct crew *crew, u32 cpu, const char *name)
+{
+	while (!kthread_run_on(cpu, crew_member, crew, "%s", name))
+		need_memory();
 }
 
 void crew_wait(struct crew *crew, u32 count)

@@ -10,10 +10,10 @@ struct crew {
 };
 
 void crew_init(struct crew *crew, void (*work)(void *arg), void *arg);
-/* Starts threads that call work(arg); returns how many there was memory for. */
-u32 crew_start(struct crew *crew, u32 count, const char *name);
+/* Starts threads that call work(arg). */
+void crew_start(struct crew *crew, u32 count, const char *name);
 /* One more, on one CPU. */
-bool crew_start_on(struct crew *crew, u32 cpu, const char *name);
+void crew_start_on(struct crew *crew, u32 cpu, const char *name);
 /* Until that many have ended. */
 void crew_wait(struct crew *crew, u32 count);
 

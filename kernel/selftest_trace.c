@@ -55,7 +55,6 @@ SELFTEST(trace_merge)
 {
 	struct tally *tally = kzalloc(sizeof(*tally), GFP_KERNEL);
 	struct crew crew;
-	u32 started = 0;
 
 	EXPECT(tally);
 	tally->in_order = true;
@@ -64,16 +63,16 @@ SELFTEST(trace_merge)
 	trace_cursor_init(&tally->cursor);
 	crew_init(&crew, record_many, NULL);
 	for_each_cpu(cpu)
-		started += crew_start_on(&crew, cpu, "recorder");
+		crew_start_on(&crew, cpu, "recorder");
 	for (int i = 0; i < 100; i++) {
 		read_all(tally);
 		sleep_ns(100000);
 	}
-	crew_wait(&crew, started);
+	crew_wait(&crew, nr_cpus);
 	read_all(tally);
 	EXPECT(set_filter(0, 0, 0));
 	EXPECT(tally->in_order);
-	EXPECT(tally->seen + tally->lost == (u64)started * EVENTS_EACH);
+	EXPECT(tally->seen + tally->lost == (u64)nr_cpus * EVENTS_EACH);
 	EXPECT(!trace_readable(&tally->cursor));
 	kfree(tally);
 }

@@ -31,7 +31,8 @@ static struct mm *enter_space(void)
 static void leave_space(struct mm *mm)
 {
 	mm_use(NULL);
-	mm_put_user(mm);
+	if (mm)
+		mm_put_user(mm);
 }
 
 static u64 free_pages_now(void)

@@ -200,6 +200,7 @@ SELFTEST(proc_snapshot)
 
 	EXPECT(!IS_ERR(super));
 	dentry = walk_from_root(super, "sys/kernel/random/uuid");
+	EXPECT(!IS_ERR(dentry));
 	file = dentry_open(dentry, O_RDONLY);
 	dentry_put(dentry);
 	EXPECT(!IS_ERR(file));
@@ -272,7 +273,7 @@ SELFTEST(proc_visit_all)
 /* Whatever cannot be had, there is an error and nothing is lost. */
 SELFTEST(proc_no_memory)
 {
-	u64 before = objects_in_use();
+	u64 before = objects_in_use(), rate = fault_inject_rate();
 
 	for (u64 every = 2; every < 40; every++) {
 		struct super *super = mount_proc();
@@ -280,7 +281,7 @@ SELFTEST(proc_no_memory)
 		EXPECT(!IS_ERR(super));
 		fault_inject_every(every);
 		visit_all(super);
-		fault_inject_every(0);
+		fault_inject_every(rate);
 		EXPECT(super->users == 0);
 		unmount_proc(super);
 	}
