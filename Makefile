@@ -148,13 +148,16 @@ check: setup ## the fast part of the tests: format, layering, lengths, unit test
 	$(Q)$(MAKE) -s unit-build
 	$(Q)$(run_tests) check unit
 
-soak: setup ## boot it SOAK=100 times
-	$(Q)$(MAKE) -s all DEBUG=
-	$(Q)SOAK=$(or $(SOAK),100) $(run_tests) --only tests/boot/test_soak.py pytest
-
-fuzz: setup ## boot it with FUZZ=200 random command lines and initramfs
+soak: setup ## boot it SOAK=100 times, run the programs with many threads as often
+	$(Q)$(MAKE) -s all sys-build DEBUG=
 	$(Q)$(MAKE) -s all DEBUG=1
-	$(Q)FUZZ=$(or $(FUZZ),200) $(run_tests) --only tests/boot/test_fuzz.py pytest
+	$(Q)SOAK=$(or $(SOAK),100) $(run_tests) --only 'tests/boot/test_soak.py tests/sys/test_stress.py' pytest
+
+fuzz: setup ## FUZZ=200 random command lines, initramfs, system calls; allocations that fail
+	$(Q)$(MAKE) -s all sys-build DEBUG=
+	$(Q)$(MAKE) -s all DEBUG=1
+	$(Q)FUZZ=$(or $(FUZZ),200) $(run_tests) \
+		--only 'tests/boot/test_fuzz.py tests/sys/test_random_calls.py tests/sys/test_without_memory.py' pytest
 
 format: setup ## let clang-format lay out every C file
 	$(Q)tools/check-format --fix

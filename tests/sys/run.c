@@ -18,7 +18,10 @@
 #define TIMEOUT_SECONDS 100
 #define MAX_WORDS	64
 
-static char *const environment[] = { "PATH=/bin:/tests", "HOME=/", "LANG=C", NULL };
+static const char
+	*fail_every; /* one allocation in so many fails while a program runs; NULL: none */
+
+static char *environment[] = { "PATH=/bin:/tests", "HOME=/", "LANG=C", NULL, NULL };
 
 static const struct {
 	int resource;
@@ -56,6 +59,15 @@ static void remove_tree(const char *path)
 	rmdir(path);
 }
 
+static bool inject(const char *every)
+{
+	int fd = open("/proc/sys/vm/fail_every", O_WRONLY);
+	bool good = fd >= 0 && write(fd, every, strlen(every)) > 0;
+
+	close(fd);
+	return good;
+}
+
 /* "files,append,excl": program files with arguments append and excl, which are names of its tests. */
 static void become_program(char *words)
 {
@@ -78,8 +90,11 @@ static void become_program(char *words)
 	dup2(output, 1);
 	dup2(output, 2);
 	syscall(SYS_close_range, 3, ~0U, 0);
-	if (chdir(SCRATCH) == 0)
-		execve(path, argv, environment);
+	if (chdir(SCRATCH) == 0 && (!fail_every || inject(fail_every))) {
+		do
+			execve(path, argv, environment);
+		while (fail_every && errno != ENOENT);
+	}
 	say("cannot run %s: %s", path, errno_text(errno));
 	_exit(127);
 }
@@ -130,7 +145,7 @@ static void kill_rest(void)
 #define MAX_CACHES 96
 
 static struct usage {
-	long pages_kib; /* all but slabs */
+	long pages_kib; /* all but slabs, and the kernel's page tables, which stay */
 	int nr_caches;
 	struct {
 		char name[32];
@@ -153,8 +168,8 @@ static void get_usage(struct usage *usage)
 
 	put_file("/proc/sys/vm/drop_caches", "3");
 	text = get_file("/proc/meminfo");
-	usage->pages_kib =
-		meminfo(text, "MemTotal:") - meminfo(text, "MemFree:") - meminfo(text, "\nSlab:");
+	usage->pages_kib = meminfo(text, "MemTotal:") - meminfo(text, "MemFree:") -
+			   meminfo(text, "\nSlab:") - meminfo(text, "KernelTables:");
 	text = strchr(strchr(get_file("/proc/slabinfo"), '\n') + 1, '\n') + 1;
 	for (usage->nr_caches = 0; usage->nr_caches < MAX_CACHES && *text; usage->nr_caches++) {
 		sscanf(text, "%31s %ld", usage->caches[usage->nr_caches].name,
@@ -199,6 +214,8 @@ static void run_program(const char *name, bool show)
 		become_program(words);
 	wait_for(pid, &status);
 	kill_rest();
+	while (fail_every && !inject("0"))
+		;
 	if (show) {
 		print_output();
 		say("@@ end %s %d", name, status);
@@ -254,7 +271,11 @@ int main(int argc, char **argv)
 			poweroff = true;
 		else if (!strcmp(argv[i], "--leaks"))
 			leaks = true;
-		else if (!strncmp(argv[i], "--repeat=", 9))
+		else if (!strncmp(argv[i], "--fail-every=", 13)) {
+			fail_every = argv[i] + 13;
+			environment[3] =
+				"TEST_SECONDS=1"; /* for who failed, somebody else may wait */
+		} else if (!strncmp(argv[i], "--repeat=", 9))
 			repeat = atoi(argv[i] + 9);
 		else
 			programs = argv[i];

@@ -12,7 +12,7 @@ FUZZ = int(os.environ.get("FUZZ") or 0)
 STEPS = 2000
 SEEDS_PER_BOOT = 20
 BATCHES = 1 + FUZZ // SEEDS_PER_BOOT
-ROUNDS = 40 + FUZZ
+ROUNDS = 20 + FUZZ
 
 
 def first_difference(boot, seed):
