@@ -35,11 +35,13 @@ static u32 pin_at_root(const struct pci_dev *dev, u32 *slot)
 
 static u32 route_piix(const struct pci_dev *chipset, const struct pci_dev *dev)
 {
-	u32 slot, pin = pin_at_root(dev, &slot);
-	u8 route = pci_read8(chipset,
-			     (u8)(PIIX_PIRQ_ROUTE + (pin + slot - PIIX_FIRST_SLOT) % NR_PINS));
+	u32 slot, pin = pin_at_root(dev, &slot), pirq = (pin + slot - PIIX_FIRST_SLOT) % NR_PINS;
+	u8 route = pci_read8(chipset, (u8)(PIIX_PIRQ_ROUTE + pirq));
 
-	return route & PIIX_ROUTE_OFF ? dev->line : route;
+	/* The chipset's own functions have lines of their own. */
+	if (route & PIIX_ROUTE_OFF || slot == chipset->slot)
+		return dev->line;
+	return route;
 }
 
 static u32 route_ich9(const struct pci_dev *chipset, const struct pci_dev *dev)

@@ -69,7 +69,8 @@ static void enlist(struct napi *napi)
 
 bool napi_schedule(struct napi *napi)
 {
-	if (__atomic_exchange_n(&napi->state, NAPI_WANTED, __ATOMIC_SEQ_CST) != NAPI_IDLE)
+	if (unlikely(READ_ONCE(napi->disabled)) ||
+	    __atomic_exchange_n(&napi->state, NAPI_WANTED, __ATOMIC_SEQ_CST) != NAPI_IDLE)
 		return false;
 	enlist(napi);
 	return true;
@@ -89,15 +90,18 @@ bool napi_complete(struct napi *napi)
 	return false;
 }
 
-/* Who holds the state WANTED but is on no list keeps everybody else from scheduling it. */
+/* Nobody schedules it any more, and a flood that keeps it on the list is told to let go. Then, whoever was about to
+ * schedule it finds it wanted already. */
 void napi_disable(struct napi *napi)
 {
+	WRITE_ONCE(napi->disabled, true);
 	while (!change_state(napi, NAPI_IDLE, NAPI_WANTED))
 		sleep_ns(NSEC_PER_MSEC);
 }
 
 void napi_enable(struct napi *napi)
 {
+	WRITE_ONCE(napi->disabled, false);
 	__atomic_store_n(&napi->state, NAPI_IDLE, __ATOMIC_RELEASE);
 }
 
@@ -128,8 +132,12 @@ static int serve(struct net_cpu *cpu, struct napi *napi)
 	trace(NIC_POLL, napi->dev ? napi->dev->index : 0, NAPI_WEIGHT);
 	frames = napi->poll(napi, NAPI_WEIGHT);
 	trace(NIC_POLLED, napi->dev ? napi->dev->index : 0, frames);
-	if (frames == NAPI_WEIGHT)
-		enlist(napi);
+	if (frames == NAPI_WEIGHT) {
+		if (likely(!READ_ONCE(napi->disabled)))
+			enlist(napi);
+		else
+			__atomic_store_n(&napi->state, NAPI_IDLE, __ATOMIC_RELEASE);
+	}
 	if (napi->rx_pending && frames)
 		cpu->recent = napi;
 	return frames;

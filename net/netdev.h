@@ -36,6 +36,7 @@ struct napi {
 	struct netdev *dev;
 	struct list_head link; /* a CPU's poll list: its who made it NAPI_WANTED */
 	u32 state;	       /* atomic, enum napi_state */
+	bool disabled;	       /* not to be scheduled */
 	u64 last_frame;	       /* clock_ns() of the last poll that took one; set by poll() */
 };
 

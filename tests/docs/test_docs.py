@@ -108,9 +108,13 @@ def test_excerpts(block):
         assert at >= 0, f"not (or not here) in {match.group(1)}:\n{piece}"
 
 
+# As `make run` has it.
+NETWORK = ("-netdev", "user,id=net0", "-device", "e1000,netdev=net0,romfile=")
+
+
 @pytest.mark.parametrize("transcript", book.transcripts(), ids=str)
 def test_transcripts(boot, transcript):
-    guest = boot(build=transcript.build, debug_exit=False, **dict(transcript.machine))
+    guest = boot(build=transcript.build, debug_exit=False, extra=NETWORK, **dict(transcript.machine))
     for command in transcript.typed():
         guest.expect(re.escape(transcript.prompt), timeout=TIMEOUT)
         guest.send(command + "\r")
