@@ -47,7 +47,9 @@
 #include <kernel/timer.h>
 #include <kernel/trace.h>
 #include <kernel/user_mode.h>
+#include <net/inet.h>
 #include <net/ip.h>
+#include <net/ipconfig.h>
 #include <net/link.h>
 #include <net/skbuff.h>
 #include <net/sock.h>
@@ -178,6 +180,8 @@ static void start_user_side(void)
 	link_init();
 	ip_init();
 	sockets_init();
+	inet_start();
+	ipconfig_init();
 }
 
 static void start_init(void)

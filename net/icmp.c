@@ -12,6 +12,8 @@
 #include <kernel/lib/errno.h>
 #include <kernel/lib/string.h>
 #include <net/ip_impl.h>
+#include <net/ping.h>
+#include <net/raw.h>
 
 #define MAX_ERROR	    576	 /* of the whole packet: RFC 1812 section 4.3.2.3 */
 #define QUOTED_TRANSPORT    8	 /* bytes that an error quotes at least */
@@ -168,6 +170,7 @@ static void tell_protocol(struct sk_buff *skb, const struct icmp_error *error)
 	const struct ip_protocol *protocol = ip_protocol(ip->protocol);
 
 	skb_pull(skb, IP_HLEN(ip));
+	raw_error(skb, ip, error);
 	if (protocol && protocol->error)
 		protocol->error(skb, ip, error);
 }
@@ -237,9 +240,9 @@ static void ignore(struct sk_buff *skb)
 
 /* Each takes the reference; data at the ICMP header, checked. Types that are not here are ignored. */
 static void (*const receivers[NR_TYPES])(struct sk_buff *skb) = {
-	[ICMP_DEST_UNREACH] = rcv_error,  [ICMP_ECHO] = rcv_echo,
-	[ICMP_TIME_EXCEEDED] = rcv_error, [ICMP_PARAMETERPROB] = rcv_error,
-	[ICMP_TIMESTAMP] = rcv_timestamp,
+	[ICMP_ECHOREPLY] = ping_rcv,	  [ICMP_DEST_UNREACH] = rcv_error,
+	[ICMP_ECHO] = rcv_echo,		  [ICMP_TIME_EXCEEDED] = rcv_error,
+	[ICMP_PARAMETERPROB] = rcv_error, [ICMP_TIMESTAMP] = rcv_timestamp,
 };
 
 /* Questions to everybody could make everybody answer one. */
@@ -287,7 +290,7 @@ static void icmp_rcv(struct sk_buff *skb)
 	(type < NR_TYPES && receivers[type] ? receivers[type] : ignore)(skb);
 }
 
-const struct ip_protocol icmp_protocol = { .rcv = icmp_rcv };
+const struct ip_protocol icmp_protocol = { .rcv = icmp_rcv, .error = ping_error };
 
 /* ---- errors about what came ---------------------------------------------------------------------------------------- */
 

@@ -22,6 +22,7 @@ struct iphdr {
 #define IP_OFFSET      0x1fff
 #define IP_HLEN(ip)    (((ip)->version_ihl & 0xf) * 4)
 #define IP_DEFAULT_TTL 64
+#define IP_MAX_MTU     65535U
 
 static inline struct iphdr *ip_hdr(const struct sk_buff *skb)
 {
@@ -58,8 +59,8 @@ struct flow {
 	struct dst dst;
 };
 
-/* Fills flow->dst (dropping what it held) and flow->saddr if that is 0. 0, -ENETUNREACH, -EHOSTUNREACH, -EINVAL
- * for a saddr that is not ours. Any context but hard IRQ. */
+/* Fills flow->dst (dropping what it held) and flow->saddr if that is 0. 0, -EHOSTUNREACH, -ENETUNREACH (for a saddr
+ * that is not ours, too), -EINVAL for one that nobody can have. Any context but hard IRQ. */
 int ip_route(struct flow *flow);
 static inline bool dst_valid(const struct dst *dst)
 {

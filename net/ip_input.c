@@ -12,6 +12,7 @@
 /* Who takes which protocol's packets. */
 static const struct ip_protocol *const protocols[256] = {
 	[IPPROTO_ICMP] = &icmp_protocol,
+	[IPPROTO_UDP] = &udp_protocol,
 };
 
 const struct ip_protocol *ip_protocol(u8 protocol)
@@ -133,15 +134,20 @@ static void deliver(struct sk_buff *skb)
 {
 	const struct iphdr *ip = (const struct iphdr *)skb->data;
 	const struct ip_protocol *protocol = protocols[ip->protocol];
+	bool taken;
 
 	skb_pull(skb, IP_HLEN(ip));
 	skb_set_transport_header(skb);
-	if (unlikely(!protocol)) {
+	taken = raw_deliver(skb);
+	if (unlikely(!protocol && !taken)) {
 		nobody_takes_it(skb);
 		return;
 	}
 	snmp_inc(IP_InDelivers);
-	protocol->rcv(skb);
+	if (protocol)
+		protocol->rcv(skb);
+	else
+		skb_put(skb);
 }
 
 void ip_rcv(struct sk_buff *skb)

@@ -60,7 +60,8 @@ static int send_frame(struct sk_buff *skb, const struct dst *dst)
 	mac_for_many(mac, dst, ip_hdr(skb)->daddr);
 	if (dst->type == ROUTE_BROADCAST) {
 		snmp_inc(IPEXT_OutBcastPkts);
-		hear_it_ourselves(skb, mac);
+		if (dst->dev != loopback_dev)
+			hear_it_ourselves(skb, mac);
 	} else if (dst->type == ROUTE_MULTICAST) {
 		snmp_inc(IPEXT_OutMcastPkts);
 	}

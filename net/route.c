@@ -67,10 +67,10 @@ enum route_type ip_address_type(be32 addr)
 	for_each_netdev(dev) {
 		if (!usable(dev))
 			continue;
+		if (is_broadcast_of(dev, addr))
+			return ROUTE_BROADCAST;
 		if (is_address_of(dev, addr))
 			return ROUTE_LOCAL;
-		if (!(dev->flags & IFF_LOOPBACK) && is_broadcast_of(dev, addr))
-			return ROUTE_BROADCAST;
 	}
 	return ROUTE_UNICAST;
 }
@@ -379,7 +379,7 @@ static void to_ourselves(struct flow *flow, struct dst *dst)
 	dst->type = ROUTE_LOCAL;
 	dst->dev = loopback_dev;
 	dst->saddr = flow->saddr ?: flow->daddr;
-	dst->mtu = loopback_dev->mtu;
+	dst->mtu = min(loopback_dev->mtu, IP_MAX_MTU);
 }
 
 /* On which link? On the one that was named; the one that the source is on; or where unknown networks are. */
@@ -452,7 +452,7 @@ static int lookup(struct flow *flow, struct dst *dst)
 
 	*dst = (struct dst){ .generation = READ_ONCE(route_generation) };
 	if (flow->saddr && !source_ok(flow->saddr))
-		return -EINVAL;
+		return ip_is_multicast(flow->saddr) ? -EINVAL : -ENETUNREACH;
 	switch (type) {
 	case ROUTE_LOCAL:
 		to_ourselves(flow, dst);

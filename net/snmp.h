@@ -43,7 +43,7 @@ enum snmp_counter {
 };
 
 DECLARE_PER_CPU(u64[NR_SNMP], snmp_counters);
-#define snmp_inc(counter)      (this_cpu(snmp_counters)[counter]++)
-#define snmp_add(counter, add) (this_cpu(snmp_counters)[counter] += (add))
+#define snmp_inc(counter)      (this_cpu(snmp_counters[counter])++)
+#define snmp_add(counter, add) (this_cpu(snmp_counters[counter]) += (add))
 u64 snmp_read(enum snmp_counter counter); /* over all CPUs */
 void snmp_init(void);

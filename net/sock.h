@@ -29,7 +29,8 @@ struct msg_control;
 struct msg {
 	struct iov_iter *data;
 	u32 flags; /* MSG_*; MSG_DONTWAIT is set if the file is O_NONBLOCK */
-	/* send: the address given, length 0: none. receive: filled in if name_wanted. */
+	/* send: the address given, length 0: none, or, if name_wanted, an empty one. receive: filled in if
+	 * name_wanted. */
 	struct sockaddr_storage name;
 	u32 name_length;
 	bool name_wanted;

@@ -15,7 +15,7 @@
 #define NR_FAMILIES 46 /* beyond are no families, but mistakes; so are types beyond: */
 #define NR_TYPES    11
 
-static const struct sock_family *const families[] = { &unix_family };
+static const struct sock_family *const families[] = { &unix_family, &inet_family };
 
 /* ---- files --------------------------------------------------------------------------------------------- */
 

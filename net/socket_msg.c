@@ -38,6 +38,7 @@ long sys_sendto(int number, const void __user *buffer, size_t size, u32 flags,
 	if (addr) {
 		result = addr_from_user(&msg.name, addr, addr_length);
 		msg.name_length = addr_length;
+		msg.name_wanted = true;
 	}
 	if (!result)
 		result = sock_send(sk, &msg);

@@ -9,6 +9,7 @@
 #include <kernel/lib/errno.h>
 #include <kernel/lib/string.h>
 #include <kernel/process.h>
+#include <net/netdev_ioctl.h>
 #include <net/sock_options.h>
 
 #define SIOCOUTQ 0x5411
@@ -243,4 +244,8 @@ static const struct sock_ops *unix_select(int type, int *protocol)
 	return ERR_PTR(-ESOCKTNOSUPPORT);
 }
 
-const struct sock_family unix_family = { .family = AF_UNIX, .select = unix_select };
+const struct sock_family unix_family = {
+	.family = AF_UNIX,
+	.select = unix_select,
+	.ioctl = netdev_ioctl,
+};

@@ -8,7 +8,7 @@ import tempfile
 
 # A root of its own on a tmpfs, as under Pollux; process 1 of its own pid namespace.
 SCRIPT = """
-mount -t tmpfs -o mode=755 root "$1" && cd "$1" && cpio -idm --quiet < "$2" || exit 1
+ip link set lo up && mount -t tmpfs -o mode=755 root "$1" && cd "$1" && cpio -idm --quiet < "$2" || exit 1
 shift 2
 exec chroot . "$@"
 """

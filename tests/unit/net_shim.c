@@ -196,6 +196,8 @@ void net_shim_boot(void)
 	ASAN_POISON_MEMORY_REGION(ram, ARENA_PAGES * PAGE_SIZE);
 	host_clock_ns = 1000 * 1000000000ULL;
 	skb_init();
+	/* Room for all that reassembly may hold, and for what a test makes meanwhile. */
+	skb_max_memory = ARENA_PAGES * PAGE_SIZE;
 }
 
 /* ---- time --------------------------------------------------------------------------------------------- */
