@@ -214,6 +214,7 @@ bool sock_queue_receive(struct sock *sk, struct sk_buff *skb)
 		trace(SOCK_ENQUEUE, skb, sk->ino, sk->receive_queue.count);
 	} else {
 		sk->drops++;
+		trace(SKB_DROP, skb, sock_queue_receive);
 	}
 	spin_unlock_bh(&sk->lock);
 	if (likely(room))

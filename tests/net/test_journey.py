@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: MIT
+"""The journey of a packet, as the tracepoints tell it: a real datagram, through the card, to a program that sleeps in
+recvfrom; and what link wrappers do to frames of a live guest."""
+
+import re
+import socket
+
+import book
+import pytest
+from guest import ROOT
+from shell import shell_of
+
+EVENTS = ("irq_enter,nic_irq,softirq_enter,nic_poll,ip_rcv,udp_rcv,sock_lookup,sock_enqueue,wake_up,sched_wakeup,"
+          "sched_switch,sock_recv,sys_exit")
+LINE = re.compile(r"^\[ *\d+\.\d{9}\] +\d+ (\w+) \S+:\d+ +(\w+) +(.*)$", re.M)
+
+
+def free_port():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+class Echo:
+    """A guest with udp_echo on port 7, and a socket of the host that reaches it."""
+
+    def __init__(self, boot, append="", **options):
+        port = free_port()
+        self.sh = shell_of(boot, append=f"ip=10.0.2.15::10.0.2.2:255.255.255.0 {append}", extra=(
+            "-netdev", f"user,id=net,hostfwd=udp:127.0.0.1:{port}-:7", "-device", "e1000,netdev=net,romfile="), **options)
+        self.sh.run("udp_echo > /dev/null &")
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.connect(("127.0.0.1", port))
+        self.socket.settimeout(1)
+        self.ask(b"warm up", tries=30)  # ARP, and the program's start
+
+    def ask(self, data, tries=1):
+        """Its answer; None: it did not come."""
+        for _ in range(tries):
+            self.socket.send(data)
+            try:
+                return self.socket.recv(65536)
+            except TimeoutError:
+                continue
+        return None
+
+
+@pytest.fixture
+def echo(boot):
+    return lambda **options: Echo(boot, **options)
+
+
+def steps(text):
+    return [(context, event) for context, event, _ in LINE.findall(text)]
+
+
+def shown_in_the_book():
+    block, = [block for block in book.blocks(ROOT / "docs/tracing.md", "text") if "test_journey" in block.label]
+    return steps("\n".join(block.lines))
+
+
+@pytest.mark.parametrize("smp", [1, 4])
+@pytest.mark.parametrize("build", ["release", "debug"])
+def test_journey_of_a_datagram(echo, build, smp):
+    """The events of DESIGN's journey, in its order, each in its context; and as docs/tracing.md shows them."""
+    guest = echo(build=build, smp=smp, append="nic-poll-us=0")
+    guest.sh.run(f"echo clear events={EVENTS} > /proc/trace_control")
+    assert guest.ask(b"hello", tries=5) == b"hello"
+    text = guest.sh.run("echo off > /proc/trace_control; cat /proc/trace")
+    found, journey, woken = LINE.findall(text), [], "?"
+    names = [(context, event) for context, event, _ in found]
+    at = names.index(("hardirq", "nic_irq")) - 1
+    for step in shown_in_the_book():
+        at = names.index(step, at)
+        while step[1] == "sched_switch" and not found[at][2].endswith(f"next={woken}"):
+            at = names.index(step, at + 1)  # another CPU's
+        journey.append(found[at][2])
+        woken = journey[-1].split()[0].removeprefix("pid=") if step[1] == "sched_wakeup" else woken
+        at += 1
+    skbs = {re.search(r"skb=(\w+)", arguments).group(1) for arguments in journey if arguments.startswith("skb=")}
+    assert len(skbs) == 1, text  # the same buffer all the way
+    socks = {number for arguments in journey for number in re.findall(r"\bsock=(\d+)", arguments)}
+    assert len(socks) == 1, text
+    assert journey[-1] == "nr=recvfrom result=5"
+
+
+def test_filter_by_socket(echo):
+    guest = echo()
+    guest.sh.run(f"echo clear events={EVENTS} > /proc/trace_control")
+    assert guest.ask(b"hello", tries=5)
+    sock = re.search(r"sock_recv +sock=(\d+)", guest.sh.run("echo off > /proc/trace_control; cat /proc/trace")).group(1)
+    for number, expected in ((sock, {"sock_lookup", "sock_enqueue", "sock_recv"}), (int(sock) + 1, set())):
+        guest.sh.run(f"echo clear events=sock_lookup,sock_enqueue,sock_recv sock={number} > /proc/trace_control")
+        assert guest.ask(b"hello", tries=5)
+        assert {event for _, event in steps(guest.sh.run("echo off > /proc/trace_control; cat /proc/trace"))} == expected
+
+
+def test_lossy_card(echo, tmp_path):
+    """A third of the datagrams do not come back; the count says so; and without the link all do."""
+    guest = echo()
+    link = "/proc/sys/net/link/eth0"
+    guest.sh.run(f"echo 100% > {link}/rx_lose")
+    guest.socket.settimeout(0.2)
+    assert guest.ask(b"x", tries=3) is None
+    guest.sh.run(f"echo 50% > {link}/rx_lose; echo 1M > {link}/pcap")
+    assert guest.ask(b"y" * 100, tries=50) == b"y" * 100
+    lost = int(guest.sh.run("grep 'eth0 rx' /proc/net/link").split()[3])
+    assert lost >= 3
+    guest.sh.run(f"echo 0 > {link}/rx_lose; echo 100% > {link}/tx_duplicate")
+    guest.socket.settimeout(30)
+    for data in (b"first", b"second"):
+        guest.socket.send(data)
+        while guest.socket.recv(2000) != data:
+            pass
+        assert guest.socket.recv(2000) == data
+    data = bytes.fromhex(guest.sh.run("hexdump -v -e '1/1 \"%02x\"' /proc/net/pcap/eth0"))
+    path = tmp_path / "eth0.pcap"
+    path.write_bytes(data)
+    check_pcap(path)
+    guest.sh.run(f"echo 0 > {link}/tx_duplicate; echo 0 > {link}/pcap")
+    assert "eth0" not in guest.sh.run("cat /proc/net/link")
+
+
+@pytest.mark.parametrize("build,smp", [("release", 1), ("debug", 4)])
+def test_ping_over_a_lossy_loopback(boot, build, smp):
+    """What is lost of the packets that ping counts, is what the link counts; the same seed, the same loss."""
+    sh = shell_of(boot, build=build, smp=smp)
+    sh.run("ifconfig lo 127.0.0.1 up; cd /proc/sys/net/link/lo; echo 20% > rx_lose; echo 3ms > tx_delay")
+    received = []
+    for _ in range(2):
+        sh.run("echo 5 > seed")
+        before = int(sh.run("grep 'lo rx' /proc/net/link").split()[3])
+        answer = sh.run("ping -q -c 20 -i 0.02 -W 1 127.0.0.1")
+        sent, got = map(int, re.search(r"(\d+) packets transmitted, (\d+) packets received", answer).groups())
+        lost = int(sh.run("grep 'lo rx' /proc/net/link").split()[3]) - before
+        assert sent == 20 and 0 < lost and got == sent - lost
+        assert float(re.search(r"min/avg/max = ([\d.]+)/", answer).group(1)) >= 6  # there and back
+        received.append(got)
+    assert received[0] == received[1]
+    sh.run("echo 0 > rx_lose; echo 0 > tx_delay")
+    assert "20 packets received" in sh.run("ping -q -c 20 -i 0.01 127.0.0.1")
+
+
+def check_pcap(path):
+    """Valid, and with the datagrams as this machine received and sent them, checksums and all."""
+    from scapy.layers.inet import IP, UDP
+    from scapy.layers.l2 import Ether
+    from scapy.utils import rdpcap
+
+    packets = [packet for packet in rdpcap(str(path)) if UDP in packet]
+    assert {packet[UDP].dport for packet in packets} >= {7} and {packet[UDP].sport for packet in packets} >= {7}
+    for packet in packets:
+        fresh = packet.copy()
+        del fresh[IP].chksum, fresh[UDP].chksum
+        assert bytes(Ether(bytes(fresh))) == bytes(packet)
