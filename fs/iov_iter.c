@@ -69,13 +69,30 @@ static __always_inline size_t each_run(struct iov_iter *iter, void *buffer, size
 	return done;
 }
 
+/* Is it the program's, and all of it in the first run? Mostly it is. */
+static inline bool is_one_run(const struct iov_iter *iter, size_t size)
+{
+	return size && size <= iter->count && size <= iter->iov->length - iter->offset &&
+	       !iter->kernel;
+}
+
 size_t copy_to_iter(const void *from, size_t size, struct iov_iter *iter)
 {
+	if (likely(is_one_run(iter, size))) {
+		size -= copy_to_user((u8 *)iter->iov->base + iter->offset, from, size);
+		advance(iter, size);
+		return size;
+	}
 	return each_run(iter, (void *)from, size, run_to);
 }
 
 size_t copy_from_iter(void *to, size_t size, struct iov_iter *iter)
 {
+	if (likely(is_one_run(iter, size))) {
+		size -= copy_from_user(to, (u8 *)iter->iov->base + iter->offset, size);
+		advance(iter, size);
+		return size;
+	}
 	return each_run(iter, to, size, run_from);
 }
 

@@ -53,12 +53,6 @@ static inline u64 load_rest(const u8 *data, size_t length)
 	return rest;
 }
 
-static inline u32 fold_to_32(u64 sum)
-{
-	sum = (u32)sum + (sum >> 32);
-	return (u32)sum + (u32)(sum >> 32);
-}
-
 u32 checksum_add(const void *data, size_t length, u32 sum)
 {
 	const u8 *at = data;
@@ -68,21 +62,10 @@ u32 checksum_add(const void *data, size_t length, u32 sum)
 		total = add_chunk(total, at);
 	for (; length >= sizeof(u64); length -= sizeof(u64), at += sizeof(u64))
 		total = add_carry(total, *(const any_u64 *)at);
-	return fold_to_32(add_carry(total, load_rest(at, length)));
-}
-
-u16 checksum_fold(u32 sum)
-{
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (u16) ~(sum + (sum >> 16));
+	return checksum_fold_64(add_carry(total, load_rest(at, length)));
 }
 
 u16 ip_checksum(const void *data, size_t length)
 {
 	return checksum_fold(checksum_add(data, length, 0));
-}
-
-u32 checksum_pseudo(be32 saddr, be32 daddr, u8 protocol, u32 length)
-{
-	return fold_to_32((u64)saddr + daddr + htons(protocol) + htonl(length));
 }

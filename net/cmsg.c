@@ -49,7 +49,7 @@ static struct timespec arrival(const struct sk_buff *skb)
 	return ns_to_timespec(wall_ns() - (clock_ns() - skb->tstamp));
 }
 
-void sock_put_stamps(struct sock *sk, struct msg *msg, const struct sk_buff *skb)
+void sock_put_stamps_slow(struct sock *sk, struct msg *msg, const struct sk_buff *skb)
 {
 	u32 options = READ_ONCE(sk->options), drops = READ_ONCE(sk->drops);
 	struct timespec time;

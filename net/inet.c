@@ -12,7 +12,7 @@
 #include <kernel/mm/slab.h>
 #include <kernel/mm/uaccess.h>
 #include <net/inet_device.h>
-#include <net/inet_option.h>
+#include <net/inet_send.h>
 #include <net/netdev_ioctl.h>
 #include <net/ping.h>
 #include <net/raw.h>

@@ -198,7 +198,7 @@ int inet_getsockopt(struct sock *sk, int level, int option, void *value, u32 *le
 /* Control messages about a packet that was received. */
 void inet_put_cmsgs(struct inet_sock *inet, struct msg *msg, const struct sk_buff *skb);
 
-/* ---- sending: net/inet_send.c ---------------------------------------------------------------------------- */
+/* ---- sending: net/inet_send.h, inet_send.c ---------------------------------------------------------------------------- */
 
 /* What a send was asked for, from its address, its control messages, and the socket. */
 struct inet_send {
@@ -211,17 +211,6 @@ struct inet_send {
 	const u8 *options;
 };
 
-/* To an address, as the socket's options say. */
-void inet_send_start(const struct inet_sock *inet, struct inet_send *send, be32 daddr, be16 dport);
-/* To the address in `msg`, or the one that the socket is connected to; as the control messages say. Without a
- * port, if `ports` is false. 0 or -errno. */
-int inet_send_prepare(const struct inet_sock *inet, const struct msg *msg, struct inet_send *send,
-		      bool ports);
-/* Points inet->flow there: nothing to do if it does already. -EACCES: broadcast without SO_BROADCAST.
- * Under user_lock. */
-int inet_send_route(struct inet_sock *inet, const struct inet_send *send);
-/* May a packet of this length (IP header not counted) go? Sets flow->dont_fragment. 0 or -EMSGSIZE. */
-int inet_send_check_mtu(struct inet_sock *inet, u32 length);
 /* Take `size` bytes from the program to the end of the buffer. 0, -EFAULT, -ENOBUFS. */
 int skb_append_iter(struct sk_buff *skb, struct iov_iter *from, u32 size);
 /* A buffer with room for all headers and the message's data. ERR_PTR. */

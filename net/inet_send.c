@@ -4,38 +4,11 @@
  *
  * Context: process, under sk.user_lock but for inet_send_prepare().
  */
-#include <net/inet.h>
+#include <net/inet_send.h>
 
 #include <kernel/lib/errno.h>
 #include <kernel/lib/string.h>
 #include <kernel/mm/uaccess.h>
-#include <net/inet_option.h>
-
-void inet_send_start(const struct inet_sock *inet, struct inet_send *send, be32 daddr, be16 dport)
-{
-	const struct inet_extra *extra = inet->extra;
-
-	send->saddr = inet->saddr;
-	send->daddr = daddr ?: inet->saddr ?: htonl(INADDR_LOOPBACK);
-	send->dport = dport;
-	send->oif = inet->sk.bound_dev;
-	send->tos = inet->tos;
-	send->ttl = inet->ttl ?: IP_DEFAULT_TTL;
-	send->options_length = 0;
-	if (unlikely(extra)) {
-		send->options = extra->options;
-		send->options_length = extra->options_length;
-		if (!send->oif)
-			send->oif = extra->unicast_ifindex;
-	}
-	if (unlikely(ip_is_multicast(daddr))) {
-		send->ttl = inet->multicast_ttl;
-		if (extra && !send->saddr)
-			send->saddr = extra->multicast_addr;
-		if (extra && !inet->sk.bound_dev)
-			send->oif = extra->multicast_ifindex;
-	}
-}
 
 /* ---- control messages ----------------------------------------------------------------------------------------- */
 
@@ -96,7 +69,7 @@ static int take_cmsg(struct inet_send *send, const struct cmsghdr *cmsg)
 	return -EINVAL;
 }
 
-static int take_cmsgs(struct inet_send *send, const struct msg_control *control)
+int inet_send_parse_cmsgs(struct inet_send *send, const struct msg_control *control)
 {
 	const struct cmsghdr *cmsg = NULL;
 	int error = 0;
@@ -106,63 +79,42 @@ static int take_cmsgs(struct inet_send *send, const struct msg_control *control)
 	return error;
 }
 
-int inet_send_prepare(const struct inet_sock *inet, const struct msg *msg, struct inet_send *send,
-		      bool ports)
-{
-	const struct sockaddr_in *to = &msg->name.in;
-
-	if (msg->name_length || msg->name_wanted) {
-		if (msg->name_length < sizeof(*to))
-			return -EINVAL;
-		if (to->family != AF_INET && to->family != AF_UNSPEC)
-			return -EAFNOSUPPORT;
-		if (ports && !to->port)
-			return -EINVAL;
-		inet_send_start(inet, send, to->addr, to->port);
-	} else {
-		if (!inet->daddr)
-			return -EDESTADDRREQ;
-		inet_send_start(inet, send, inet->daddr, inet->dport);
-	}
-	return unlikely(msg->control) ? take_cmsgs(send, msg->control) : 0;
-}
-
 /* ---- the way ---------------------------------------------------------------------------------------------------- */
 
-int inet_send_route(struct inet_sock *inet, const struct inet_send *send)
+/* For a multicast group, and for sockets with options that few have. */
+void inet_send_extra(const struct inet_sock *inet, struct inet_send *send)
 {
-	struct flow *flow = &inet->flow;
-	int error;
+	const struct inet_extra *extra = inet->extra;
+	bool multicast = ip_is_multicast(send->daddr);
 
-	flow->tos = send->tos;
-	flow->ttl = send->ttl;
-	flow->options = send->options;
-	flow->options_length = send->options_length;
-	if (unlikely(flow->daddr != send->daddr || flow->oif != send->oif ||
-		     inet->flow_saddr != send->saddr || !dst_valid(&flow->dst))) {
-		flow->daddr = send->daddr;
-		flow->oif = send->oif;
-		flow->saddr = inet->flow_saddr = send->saddr;
-		error = send->oif && !netdev_by_index(send->oif) ? -ENODEV : ip_route(flow);
-		if (error) {
-			flow->daddr = 0;
-			return error;
-		}
+	if (extra) {
+		send->options = extra->options;
+		send->options_length = extra->options_length;
+		if (!inet->sk.bound_dev)
+			send->oif = multicast ? extra->multicast_ifindex : extra->unicast_ifindex;
+		if (multicast && !send->saddr)
+			send->saddr = extra->multicast_addr;
 	}
-	return flow->dst.type == ROUTE_BROADCAST && !(inet->sk.options & SK_BROADCAST) ? -EACCES
-										       : 0;
+	if (multicast)
+		send->ttl = inet->multicast_ttl;
+	if (multicast && !inet->multicast_ttl) { /* it is to stay on this machine */
+		send->oif = loopback_dev->index;
+		send->ttl = 1;
+	}
 }
 
-int inet_send_check_mtu(struct inet_sock *inet, u32 length)
+int inet_send_find_route(struct inet_sock *inet, const struct inet_send *send)
 {
 	struct flow *flow = &inet->flow;
-	u8 discover = inet->pmtudisc;
-	u32 mtu = discover < IP_PMTUDISC_PROBE ? flow->dst.mtu : flow->dst.dev->mtu;
-	bool fits = length + sizeof(struct iphdr) + flow->options_length <= mtu;
+	int error = send->oif && !netdev_by_index(send->oif) ? -ENODEV : 0;
 
-	flow->dont_fragment = discover == IP_PMTUDISC_DO || discover == IP_PMTUDISC_PROBE ||
-			      (discover == IP_PMTUDISC_WANT && fits);
-	return fits || !(flow->dont_fragment || discover == IP_PMTUDISC_INTERFACE) ? 0 : -EMSGSIZE;
+	flow->daddr = send->daddr;
+	flow->oif = send->oif;
+	flow->saddr = inet->flow_saddr = send->saddr;
+	error = error ?: ip_route(flow);
+	if (error)
+		flow->daddr = 0;
+	return error;
 }
 
 /* ---- the bytes ---------------------------------------------------------------------------------------------------- */

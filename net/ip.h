@@ -90,8 +90,6 @@ struct ip_protocol {
 	void (*error)(struct sk_buff *skb, const struct iphdr *ip, const struct icmp_error *error);
 };
 extern const struct ip_protocol icmp_protocol, udp_protocol, tcp_protocol;
-/* Raw sockets get a copy of each packet; true if one took it. */
-bool raw_deliver(struct sk_buff *skb);
 
 /* Ours, or a broadcast of ours? */
 bool ip_is_local(be32 addr);
@@ -114,10 +112,22 @@ be16 ip_select_id(be32 saddr, be32 daddr, u8 protocol);
 
 /* Folded and complemented, as it stands in packets. */
 u16 ip_checksum(const void *data, size_t length);
-u16 checksum_fold(u32 sum);
+static inline u16 checksum_fold(u32 sum)
+{
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (u16) ~(sum + (sum >> 16));
+}
+static inline u32 checksum_fold_64(u64 sum)
+{
+	sum = (u32)sum + (sum >> 32);
+	return (u32)sum + (u32)(sum >> 32);
+}
 /* Not folded; any alignment. */
 u32 checksum_add(const void *data, size_t length, u32 sum);
-u32 checksum_pseudo(be32 saddr, be32 daddr, u8 protocol, u32 length);
+static inline u32 checksum_pseudo(be32 saddr, be32 daddr, u8 protocol, u32 length)
+{
+	return checksum_fold_64((u64)saddr + daddr + htons(protocol) + htonl(length));
+}
 
 /* An ICMP error about a packet that we received, rate-limited; never about errors, broadcasts, later fragments.
  * skb is still the caller's, its network header set. */

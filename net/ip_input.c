@@ -8,6 +8,7 @@
 #include <net/icmp.h>
 #include <net/neigh.h>
 #include <net/pmtu.h>
+#include <net/raw.h>
 
 /* Who takes which protocol's packets. */
 static const struct ip_protocol *const protocols[256] = {
@@ -138,7 +139,7 @@ static void deliver(struct sk_buff *skb)
 
 	skb_pull(skb, IP_HLEN(ip));
 	skb_set_transport_header(skb);
-	taken = raw_deliver(skb);
+	taken = raw_deliver(skb, ip->protocol);
 	if (unlikely(!protocol && !taken)) {
 		nobody_takes_it(skb);
 		return;

@@ -26,7 +26,9 @@ enum neigh_state {
 };
 #define NUD_CONNECTED (NUD_REACHABLE | NUD_PERMANENT)
 #define NUD_VALID     (NUD_CONNECTED | NUD_STALE | NUD_DELAY | NUD_PROBE)
-#define NUD_IN_TIMER  (NUD_INCOMPLETE | NUD_REACHABLE | NUD_DELAY | NUD_PROBE)
+/* Its MAC is good, or somebody asks whether it still is: no more to do than to send. */
+#define NUD_WATCHED  (NUD_CONNECTED | NUD_DELAY | NUD_PROBE)
+#define NUD_IN_TIMER (NUD_INCOMPLETE | NUD_REACHABLE | NUD_DELAY | NUD_PROBE)
 
 struct neigh {
 	u32 refcount; /* atomic: one for the table, one for the timer while it is started, one a user */
@@ -84,7 +86,7 @@ static inline void neigh_push_header(const struct neigh *neigh, struct sk_buff *
 /* Takes the reference; data at the IP header, skb->dev the neighbour's. 0 or -errno. */
 static inline int neigh_output(struct neigh *neigh, struct sk_buff *skb)
 {
-	if (unlikely(!(READ_ONCE(neigh->state) & NUD_CONNECTED)))
+	if (unlikely(!(READ_ONCE(neigh->state) & NUD_WATCHED)))
 		return neigh_send_slow(neigh, skb);
 	neigh_push_header(neigh, skb);
 	return dev_queue_xmit(skb);

@@ -10,7 +10,7 @@
 #include <kernel/lib/errno.h>
 #include <kernel/lib/string.h>
 #include <net/icmp.h>
-#include <net/inet_option.h>
+#include <net/inet_send.h>
 #include <net/raw.h>
 
 #define PING_BUCKETS 64

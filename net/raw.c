@@ -9,11 +9,11 @@
 #include <fs/proc/proc.h>
 #include <kernel/lib/errno.h>
 #include <kernel/lib/string.h>
-#include <net/inet_option.h>
+#include <net/inet_send.h>
 
 #define RAW_BUCKETS 64
 
-static struct port_table raw_table;
+struct port_table raw_table;
 
 /* ---- receiving -------------------------------------------------------------------------------------------- */
 
@@ -47,18 +47,16 @@ static void queue_copy(struct inet_sock *inet, struct sk_buff *skb)
 	sock_queue_receive(&inet->sk, copy);
 }
 
-bool raw_deliver(struct sk_buff *skb)
+bool raw_deliver_slow(struct sk_buff *skb, u8 protocol)
 {
 	const struct iphdr *ip = ip_hdr(skb);
 	struct raw_key key = { ip->saddr, ip->daddr, skb->dev->index, -1 };
 	struct inet_sock *inet = NULL;
 	bool taken = false;
 
-	if (likely(!test_bit(ip->protocol, raw_table.used)))
-		return false;
-	if (ip->protocol == IPPROTO_ICMP && skb_headlen(skb))
+	if (protocol == IPPROTO_ICMP && skb_headlen(skb))
 		key.icmp_type = *skb->data;
-	while ((inet = port_next_match(&raw_table, ip->protocol, inet, match, &key))) {
+	while ((inet = port_next_match(&raw_table, protocol, inet, match, &key))) {
 		queue_copy(inet, skb);
 		taken = true;
 	}

@@ -306,6 +306,8 @@ size_t skb_copy_to_iter(const struct sk_buff *skb, u32 offset, struct iov_iter *
 	struct piece piece;
 	size_t done = 0, copied;
 
+	if (likely(offset + size <= skb_headlen(skb)))
+		return copy_to_iter(skb->data + offset, size, to);
 	if (offset >= skb->len)
 		return 0;
 	size = min_t(size_t, size, skb->len - offset);

@@ -182,7 +182,7 @@ static bool may_send(struct sock *sk)
 	       (READ_ONCE(sk->shutdown) & SHUTDOWN_SND);
 }
 
-int sock_wait_for_send(struct sock *sk, u32 flags)
+int sock_wait_for_send_slow(struct sock *sk, u32 flags)
 {
 	u64 deadline = sock_deadline(READ_ONCE(sk->sndtimeo), flags);
 

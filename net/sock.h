@@ -180,7 +180,14 @@ bool sock_queue_receive(struct sock *sk, struct sk_buff *skb);
  * reference to it, still there), or ERR_PTR (-EAGAIN, -EINTR/-ERESTARTSYS, the socket's error). NULL: shut down. */
 struct sk_buff *sock_receive_datagram(struct sock *sk, u32 flags);
 /* Room to send? Waits as above. 0 or -errno (-EPIPE: shut down). */
-int sock_wait_for_send(struct sock *sk, u32 flags);
+int sock_wait_for_send_slow(struct sock *sk, u32 flags);
+static inline int sock_wait_for_send(struct sock *sk, u32 flags)
+{
+	if (likely(!READ_ONCE(sk->error) && !(READ_ONCE(sk->shutdown) & SHUTDOWN_SND) &&
+		   READ_ONCE(sk->wmem) < READ_ONCE(sk->sndbuf)))
+		return 0;
+	return sock_wait_for_send_slow(sk, flags);
+}
 static inline bool sock_writable(const struct sock *sk)
 {
 	return READ_ONCE(sk->wmem) < READ_ONCE(sk->sndbuf) / 2; /* Linux's rule for datagrams */
@@ -195,7 +202,12 @@ static inline int sock_error(struct sock *sk)
 }
 
 /* SO_TIMESTAMP and SO_RXQ_OVFL's control messages, if they were asked for. */
-void sock_put_stamps(struct sock *sk, struct msg *msg, const struct sk_buff *skb);
+void sock_put_stamps_slow(struct sock *sk, struct msg *msg, const struct sk_buff *skb);
+static inline void sock_put_stamps(struct sock *sk, struct msg *msg, const struct sk_buff *skb)
+{
+	if (unlikely(READ_ONCE(sk->options) & (SK_TIMESTAMP | SK_RXQ_OVFL)))
+		sock_put_stamps_slow(sk, msg, skb);
+}
 
 /* ---- waiting and waking -------------------------------------------------------------------------------- */
 

@@ -8,7 +8,7 @@
 #include <fs/proc/proc.h>
 #include <kernel/lib/errno.h>
 #include <kernel/lib/string.h>
-#include <net/inet_option.h>
+#include <net/inet_send.h>
 #include <net/snmp.h>
 
 #define UDP_BUCKETS 4096

@@ -11,7 +11,9 @@ static void drop(struct sk_buff *skb)
 
 const struct ip_protocol udp_protocol = { .rcv = drop };
 
-bool raw_deliver(struct sk_buff *skb)
+struct port_table raw_table;
+
+bool raw_deliver_slow(struct sk_buff *skb, u8 protocol)
 {
 	return false;
 }
