@@ -437,7 +437,7 @@ TEST(faults_of_several_threads)
 
 static void *map_and_unmap(void *arg)
 {
-	for (int i = 0; i < 200; i++) {
+	for (int i = 0; i < 40; i++) {
 		char *at = map(4, RW, ANON);
 
 		at[0] = at[3 * PAGE] = 1;

@@ -164,8 +164,8 @@ TEST(clone_without_signal)
 	SHOW(waitpid(pid, &status, __WCLONE) == pid);
 	say_status("child", status);
 	say("copied: %d", shared);
+	signal(SIGUSR1, SIG_IGN); /* before the child can end */
 	pid = clone(child_function, stack + sizeof(stack), SIGUSR1, NULL);
-	signal(SIGUSR1, SIG_IGN);
 	SHOW(waitpid(pid, &status, __WALL) == pid);
 }
 

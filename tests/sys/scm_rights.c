@@ -368,7 +368,7 @@ TEST(storm)
 	for (int p = 0; p < 4; p++) {
 		if (fork() == 0) {
 			srandom(p);
-			for (int i = 0; i < 500; i++) {
+			for (int i = 0; i < 120; i++) {
 				int *one = sockets[random() % 8], *two = sockets[random() % 8];
 
 				pair(fds, SOCK_STREAM);
