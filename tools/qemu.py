@@ -11,6 +11,22 @@ DEBUG_EXIT_PORT = 0xF4
 EXIT_POWEROFF, EXIT_SUCCESS, EXIT_FAILURE = 0, 33, 35
 
 
+# The guest's address, gateway and name server, as the command line's ip= wants them: those of QEMU's user network, and a
+# neighbour of the host on tools/run's tap.
+GUEST_IP = {
+    "user": "10.0.2.15::10.0.2.2:255.255.255.0::eth0:off:10.0.2.3",
+    "tap": "10.0.3.2::10.0.3.1:255.255.255.0::eth0:off",
+}
+
+
+def with_address(append, net):
+    """The command line with an ip= for this network, if it has none yet."""
+    address = GUEST_IP.get(net)
+    if not address or any(word.startswith("ip=") for word in append.split()):
+        return append
+    return f"ip={address} {append}".strip()
+
+
 class Unusable(Exception):
     """This machine cannot do what was asked; the text says what to do about it, in one line."""
 

@@ -7,6 +7,7 @@ import shlex
 
 import book
 import pytest
+import qemu
 from guest import ROOT
 
 MAX_LINES = 200
@@ -114,7 +115,9 @@ NETWORK = ("-netdev", "user,id=net0", "-device", "e1000,netdev=net0,romfile=")
 
 @pytest.mark.parametrize("transcript", book.transcripts(), ids=str)
 def test_transcripts(boot, transcript):
-    guest = boot(build=transcript.build, debug_exit=False, extra=NETWORK, **dict(transcript.machine))
+    machine = dict(transcript.machine)
+    machine["append"] = qemu.with_address(machine.get("append", ""), "user")
+    guest = boot(build=transcript.build, debug_exit=False, extra=NETWORK, **machine)
     for command in transcript.typed():
         guest.expect(re.escape(transcript.prompt), timeout=TIMEOUT)
         guest.send(command + "\r")
