@@ -45,7 +45,9 @@ struct sock_ops {
 	struct sock_cache *cache; /* the kind's, filled in by sock_register() */
 	/* Process context all of them. Those that a kind cannot do are NULL: -EOPNOTSUPP. */
 	int (*init)(struct sock *sk); /* may be NULL */
-	/* The descriptor is gone. Drops the file's reference when the protocol is done. */
+	/* A descriptor is being closed, maybe not the last. May be NULL. */
+	void (*flush)(struct file *file);
+	/* The last one is gone. Drops the file's reference when the protocol is done. */
 	void (*close)(struct sock *sk);
 	int (*bind)(struct sock *sk, const struct sockaddr_storage *addr, u32 length);
 	int (*connect)(struct sock *sk, const struct sockaddr_storage *addr, u32 length,

@@ -78,6 +78,15 @@ static long socket_ioctl(struct file *file, u32 command, u64 arg)
 	return result;
 }
 
+static int socket_flush(struct file *file, const struct files *files)
+{
+	const struct sock *sk = file->private_data;
+
+	if (sk->ops->flush)
+		sk->ops->flush(file);
+	return 0;
+}
+
 static void socket_release(struct file *file)
 {
 	struct sock *sk = file->private_data;
@@ -95,6 +104,7 @@ const struct file_ops socket_file_ops = {
 	.write = socket_write,
 	.poll = socket_poll,
 	.ioctl = socket_ioctl,
+	.flush = socket_flush,
 	.release = socket_release,
 };
 

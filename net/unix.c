@@ -114,6 +114,13 @@ static void close_pending(struct unix_sock *u, struct list_head *pending)
 	}
 }
 
+/* It may be in flight: then this could be the last that a program knew of it. */
+void unix_flush(struct file *file)
+{
+	if (unlikely(READ_ONCE(unix_sk(file_sock(file))->in_flight)))
+		unix_gc(file);
+}
+
 /* For connections that were not accepted, too. */
 void unix_close(struct sock *sk)
 {
@@ -142,7 +149,7 @@ void unix_close(struct sock *sk)
 	if (peer)
 		sock_put(&peer->sk);
 	sock_put(sk);
-	unix_gc();
+	unix_gc(NULL);
 }
 
 void unix_destroy(struct sock *sk)

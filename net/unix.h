@@ -93,6 +93,7 @@ extern u32 unix_max_dgram_qlen;
 extern const struct sock_ops unix_stream_ops, unix_dgram_ops, unix_seqpacket_ops;
 
 int unix_init_sock(struct sock *sk);
+void unix_flush(struct file *file);
 void unix_close(struct sock *sk);
 void unix_destroy(struct sock *sk);
 int unix_socketpair(struct sock *a, struct sock *b);
@@ -155,5 +156,14 @@ int unix_take_off(struct scm_fds *fds);
 void unix_landed(struct scm_fds *fds);
 /* The end of a send: what is left of its files was not sent. */
 void unix_scm_abort(struct scm *scm);
-/* Find the sockets that are only in each other's queues, and empty those. */
-void unix_gc(void);
+/* Files are put on a queue: does that make a circle? */
+void unix_look_for_circle(const struct scm_fds *fds, const struct unix_sock *receiver);
+/* Find the sockets that are only in each other's queues, and empty those. `closing`: the caller will drop a reference
+ * to it, or NULL. */
+void unix_gc_slow(const struct file *closing);
+extern bool unix_maybe_circles; /* looked at without the mutex */
+static inline void unix_gc(const struct file *closing)
+{
+	if (unlikely(READ_ONCE(unix_maybe_circles)))
+		unix_gc_slow(closing);
+}

@@ -9,6 +9,10 @@
  *	the rest	can never be read: their queues are emptied, and so they close
  *
  * Context: process. Lock: unix_gc_mutex; inside it sk->lock, of a listener and then of those that wait to be accepted.
+ * A circle is closed by a socket that is sent to one that is in flight itself (or that waits to be accepted: then its
+ * listener may be); both are in flight before either is on a queue, so one of the two senders sees it. Until that has
+ * happened there is nothing to look for.
+ *
  * Nothing of this can change under our hands: a message with sockets in it leaves its queue under unix_gc_mutex only,
  * and a suspect's file can only get another reference by that.
  */
@@ -23,8 +27,9 @@
 DEFINE_MUTEX(unix_gc_mutex);
 /* under unix_gc_mutex */
 static LIST_HEAD(flying); /* sockets, by gc_link */
-static u32 nr_sockets;	  /* references to such; looked at without the mutex */
-static u32 nr_limited;	  /* files that are in flight by those who have a limit */
+bool unix_maybe_circles;
+static u32 nr_sockets; /* references to such; looked at without the mutex */
+static u32 nr_limited; /* files that are in flight by those who have a limit */
 
 /* ---- taking off and landing ---------------------------------------------------------------------------- */
 
@@ -55,6 +60,8 @@ static void uncount_sockets(const struct scm_fds *fds)
 			list_del_init(&u->gc_link);
 	}
 	nr_sockets -= fds->sockets;
+	if (!nr_sockets)
+		unix_maybe_circles = false;
 }
 
 int unix_take_off(struct scm_fds *fds)
@@ -62,7 +69,7 @@ int unix_take_off(struct scm_fds *fds)
 	int error = 0;
 
 	if (READ_ONCE(nr_sockets) > MANY_SOCKETS)
-		unix_gc();
+		unix_gc(NULL);
 	fds->limited = current->cred.euid != 0;
 	mutex_lock(&unix_gc_mutex);
 	if (fds->limited && nr_limited > rlimit(RLIMIT_NOFILE))
@@ -135,12 +142,15 @@ static void visit_children(struct unix_sock *u, visit_t visit, struct list_head 
 
 /* ---- the search ---------------------------------------------------------------------------------------- */
 
-static void find_suspects(struct list_head *suspects)
+/* The reference of the one that is being closed does not count any more. */
+static void find_suspects(struct list_head *suspects, const struct file *closing)
 {
 	struct unix_sock *u, *next;
 
 	list_for_each_entry_safe(u, next, &flying, gc_link) {
-		if (READ_ONCE(u->sk.file->refcount) != u->in_flight)
+		const struct file *file = u->sk.file;
+
+		if (READ_ONCE(file->refcount) - (file == closing) != u->in_flight)
 			continue;
 		u->gc_suspect = true;
 		u->gc_refs = u->in_flight;
@@ -203,11 +213,11 @@ static void steal_all(struct unix_sock *u, struct skb_queue *stolen)
 	spin_unlock_bh(&u->sk.lock);
 }
 
-static void collect(struct skb_queue *stolen)
+static void collect(struct skb_queue *stolen, const struct file *closing)
 {
 	struct list_head suspects = LIST_HEAD_INIT(suspects), reached = LIST_HEAD_INIT(reached);
 
-	find_suspects(&suspects);
+	find_suspects(&suspects, closing);
 	clear_suspects(&suspects, &reached);
 	list_splice_init(&reached, &flying);
 	while (!list_empty(&suspects)) {
@@ -219,15 +229,19 @@ static void collect(struct skb_queue *stolen)
 	}
 }
 
-void unix_gc(void)
+void unix_look_for_circle(const struct scm_fds *fds, const struct unix_sock *receiver)
+{
+	if (fds->sockets && (READ_ONCE(receiver->in_flight) || !receiver->sk.file))
+		WRITE_ONCE(unix_maybe_circles, true);
+}
+
+void unix_gc_slow(const struct file *closing)
 {
 	struct skb_queue stolen;
 
-	if (likely(!READ_ONCE(nr_sockets)))
-		return;
 	skb_queue_init(&stolen);
 	mutex_lock(&unix_gc_mutex);
-	collect(&stolen);
+	collect(&stolen, closing);
 	mutex_unlock(&unix_gc_mutex);
 	skb_queue_purge(&stolen);
 }

@@ -113,6 +113,8 @@ void unix_skb_attach(struct sk_buff *skb, struct scm *scm, const struct unix_soc
 		cb->creds = scm_own_creds();
 	else
 		cb->creds = (struct ucred){ 0, OVERFLOW_UID, OVERFLOW_UID };
+	if (unlikely(scm->fds))
+		unix_look_for_circle(scm->fds, receiver);
 	cb->fds = scm->fds;
 	scm->fds = NULL;
 }

@@ -305,6 +305,7 @@ const struct sock_ops unix_stream_ops = {
 	.size = sizeof(struct unix_sock),
 	.cache = &unix_stream_cache,
 	.init = unix_init_sock,
+	.flush = unix_flush,
 	.close = unix_close,
 	.bind = unix_bind,
 	.connect = unix_connect,
