@@ -135,9 +135,16 @@ static void wait_for(pid_t pid, int *status)
 /* What is left of a program's processes must not disturb the next one. */
 static void kill_rest(void)
 {
+	sigset_t child;
+
 	if (getpid() == 1)
 		kill(-1, SIGKILL);
 	while (waitpid(-1, NULL, 0) > 0)
+		;
+	/* Nor may one that told of their end wait for us, for it would be counted. */
+	sigemptyset(&child);
+	sigaddset(&child, SIGCHLD);
+	while (sigtimedwait(&child, NULL, &(struct timespec){ 0, 0 }) > 0)
 		;
 }
 
