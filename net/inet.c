@@ -6,14 +6,11 @@
  */
 #include <net/inet.h>
 
-#include <fs/ioctl.h>
 #include <kernel/lib/errno.h>
 #include <kernel/lib/string.h>
 #include <kernel/mm/slab.h>
-#include <kernel/mm/uaccess.h>
 #include <net/inet_device.h>
 #include <net/inet_send.h>
-#include <net/netdev_ioctl.h>
 #include <net/ping.h>
 #include <net/raw.h>
 #include <net/udp.h>
@@ -301,28 +298,4 @@ u32 inet_datagram_poll(struct sock *sk)
 	if (sock_writable(sk))
 		ready |= SOCK_WRITABLE;
 	return ready;
-}
-
-/* How much the next receive would give. */
-static u32 first_length(struct sock *sk)
-{
-	struct sk_buff *skb;
-	u32 length;
-
-	spin_lock_bh(&sk->lock);
-	skb = skb_peek(&sk->receive_queue);
-	length = skb ? skb->len : 0;
-	spin_unlock_bh(&sk->lock);
-	return length;
-}
-
-long inet_datagram_ioctl(struct sock *sk, u32 command, u64 arg)
-{
-	switch (command) {
-	case FIONREAD:
-		return put_user((int)first_length(sk), (int __user *)arg);
-	case SIOCOUTQ:
-		return put_user((int)READ_ONCE(sk->wmem), (int __user *)arg);
-	}
-	return -ENOTTY;
 }

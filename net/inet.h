@@ -133,7 +133,7 @@ static inline void inet_fill_sockaddr(struct sockaddr_in *in, be32 addr, be16 po
 int inet_datagram_shutdown(struct sock *sk, u32 how);
 /* sock_ops.poll for datagrams. */
 u32 inet_datagram_poll(struct sock *sk);
-/* sock_ops.ioctl for datagrams: SIOCINQ, SIOCOUTQ. */
+/* sock_ops.ioctl for datagrams: FIONREAD, SIOCOUTQ; net/inet_ioctl.c. */
 long inet_datagram_ioctl(struct sock *sk, u32 command, u64 arg);
 
 /* ---- ports: net/inet_port.c ---------------------------------------------------------------------------- */

@@ -1,10 +1,11 @@
 /*
- * What `route` and `arp` do: routes and neighbours, by ioctl.
+ * What `route` and `arp` do: routes and neighbours, by ioctl. And how much waits in a datagram socket.
  *
  * Context: process. No lock of its own.
  */
 #include <net/netdev_ioctl.h>
 
+#include <fs/ioctl.h>
 #include <kernel/lib/errno.h>
 #include <kernel/lib/string.h>
 #include <net/inet.h>
@@ -140,4 +141,30 @@ long inet_arp_ioctl(u32 command, u64 arg)
 	if (command == SIOCGARP)
 		return get_neigh(&req, dev, user);
 	return command == SIOCSARP ? set_neigh(&req, dev) : neigh_delete(req.addr.addr, dev);
+}
+
+/* ---- datagrams ---------------------------------------------------------------------------------------------- */
+
+/* How much the next receive would give. */
+static u32 first_length(struct sock *sk)
+{
+	struct sk_buff *skb;
+	u32 length;
+
+	spin_lock_bh(&sk->lock);
+	skb = skb_peek(&sk->receive_queue);
+	length = skb ? skb->len : 0;
+	spin_unlock_bh(&sk->lock);
+	return length;
+}
+
+long inet_datagram_ioctl(struct sock *sk, u32 command, u64 arg)
+{
+	switch (command) {
+	case FIONREAD:
+		return put_user((int)first_length(sk), (int __user *)arg);
+	case SIOCOUTQ:
+		return put_user((int)READ_ONCE(sk->wmem), (int __user *)arg);
+	}
+	return -ENOTTY;
 }

@@ -8,7 +8,6 @@
 
 #include <kernel/lib/errno.h>
 #include <kernel/lib/string.h>
-#include <kernel/mm/uaccess.h>
 
 /* ---- control messages ----------------------------------------------------------------------------------------- */
 
@@ -152,9 +151,12 @@ static int append_to_frag(struct sk_buff *skb, struct iov_iter *from, u32 size)
 
 static u32 frag_room(const struct sk_buff *skb)
 {
-	const struct skb_frag *last = &skb->frags[skb->nr_frags - 1];
+	const struct skb_frag *last;
 
-	return skb->nr_frags ? PAGE_SIZE - last->offset - last->size : 0;
+	if (!skb->nr_frags)
+		return 0;
+	last = &skb->frags[skb->nr_frags - 1];
+	return PAGE_SIZE - last->offset - last->size;
 }
 
 int skb_append_iter(struct sk_buff *skb, struct iov_iter *from, u32 size)

@@ -58,6 +58,11 @@ void proc_show_text(struct seq_buf *out, const struct proc_entry *entry)
 	seq_printf(out, "%s\n", (const char *)entry->data);
 }
 
+void proc_show_u32(struct seq_buf *out, const struct proc_entry *entry)
+{
+	seq_printf(out, "%u\n", *(const u32 *)entry->data);
+}
+
 void proc_show_u64(struct seq_buf *out, const struct proc_entry *entry)
 {
 	seq_printf(out, "%llu\n", *(const u64 *)entry->data);
