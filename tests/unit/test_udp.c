@@ -143,8 +143,7 @@ static u32 build(u8 *frame, const struct datagram *dgram)
 	memset((u8 *)(uh + 1) + size, 0xbb, dgram->padding);
 	if (!dgram->no_sum)
 		uh->checksum = checksum_fold(checksum_add(
-			uh, length,
-			checksum_pseudo(ip->saddr, ip->daddr, IPPROTO_UDP, length)));
+			uh, length, checksum_pseudo(ip->saddr, ip->daddr, IPPROTO_UDP, length)));
 	uh->checksum ^= dgram->bad_sum;
 	return sizeof(*eth) + sizeof(*ip) + length + dgram->padding;
 }
@@ -236,7 +235,8 @@ TEST(the_one_that_knows_most_gets_it)
 	CHECK_EQ(receive(connected, NULL), -EAGAIN);
 	CHECK_EQ(receive(ours, NULL), 2);
 	CHECK_EQ(receive(wild, NULL), -EAGAIN);
-	arrive(&(struct datagram){ .to = IP4(10, 0, 2, 255), .sport = 9, .dport = 5000, .data = "333" });
+	arrive(&(struct datagram){
+		.to = IP4(10, 0, 2, 255), .sport = 9, .dport = 5000, .data = "333" });
 	CHECK_EQ(receive(wild, NULL), 3);
 	CHECK_EQ(receive(ours, NULL), -EAGAIN);
 	close_socket(wild);
@@ -261,7 +261,8 @@ TEST(sharers_get_equal_parts_and_keep_their_peers)
 		u32 first = SHARERS;
 
 		for (u32 round = 0; round < 2; round++) {
-			arrive(&(struct datagram){ .sport = 1000 + peer, .dport = 5000, .data = "x" });
+			arrive(&(struct datagram){
+				.sport = 1000 + peer, .dport = 5000, .data = "x" });
 			for (u32 i = 0; i < SHARERS; i++)
 				if (receive(sharers[i], NULL) == 1) {
 					got[i]++;
@@ -350,8 +351,12 @@ TEST(an_error_finds_the_sender)
 		struct iphdr ip;
 		struct udphdr udp;
 	} quoted = { { .type = ICMP_DEST_UNREACH, .code = ICMP_PORT_UNREACH },
-		     { .version_ihl = 0x45, .ttl = 1, .protocol = IPPROTO_UDP, .saddr = SHIM_OUR,
-		       .daddr = SHIM_PEER, .total_length = htons(28) },
+		     { .version_ihl = 0x45,
+		       .ttl = 1,
+		       .protocol = IPPROTO_UDP,
+		       .saddr = SHIM_OUR,
+		       .daddr = SHIM_PEER,
+		       .total_length = htons(28) },
 		     { htons(5000), htons(7), htons(8), 0 } };
 	u8 frame[100];
 	struct ethhdr *eth = (struct ethhdr *)frame;
@@ -365,9 +370,12 @@ TEST(an_error_finds_the_sender)
 	quoted.icmp.checksum = ip_checksum(&quoted, sizeof(quoted));
 	memcpy(eth->dest, shim_eth.mac, ETH_ALEN);
 	eth->protocol = htons(ETH_P_IP);
-	*ip = (struct iphdr){ .version_ihl = 0x45, .ttl = 9, .protocol = IPPROTO_ICMP,
+	*ip = (struct iphdr){ .version_ihl = 0x45,
+			      .ttl = 9,
+			      .protocol = IPPROTO_ICMP,
 			      .total_length = htons(sizeof(*ip) + sizeof(quoted)),
-			      .saddr = SHIM_PEER, .daddr = SHIM_OUR };
+			      .saddr = SHIM_PEER,
+			      .daddr = SHIM_OUR };
 	ip->checksum = ip_checksum(ip, sizeof(*ip));
 	memcpy(ip + 1, &quoted, sizeof(quoted));
 	net_shim_receive(net_shim_frame(frame, ETH_HLEN + sizeof(*ip) + sizeof(quoted)));
@@ -423,14 +431,15 @@ TEST(random_datagrams_do_no_harm)
 	CHECK_EQ(connect_to(connected, SHIM_PEER, 6000), 0);
 	for (u32 round = 0; round < 20000; round++) {
 		u8 frame[200];
-		u32 size = build(frame, &(struct datagram){
-						.to = unit_random() & 7 ? 0 : IP4(10, 0, 2, 255),
-						.sport = 6000,
-						.dport = 5000 + unit_random_below(3),
-						.length = unit_random() & 3 ? 0 : unit_random_below(60),
-						.padding = unit_random_below(20),
-						.no_sum = unit_random() & 1,
-						.data = data + unit_random_below(sizeof(data)) });
+		u32 size = build(
+			frame,
+			&(struct datagram){ .to = unit_random() & 7 ? 0 : IP4(10, 0, 2, 255),
+					    .sport = 6000,
+					    .dport = 5000 + unit_random_below(3),
+					    .length = unit_random() & 3 ? 0 : unit_random_below(60),
+					    .padding = unit_random_below(20),
+					    .no_sum = unit_random() & 1,
+					    .data = data + unit_random_below(sizeof(data)) });
 
 		if (unit_random() & 1)
 			frame[ETH_HLEN + 20 + unit_random_below(size - ETH_HLEN - 20)] =
