@@ -68,6 +68,7 @@ def check_files(shell):
     assert shell.run("E") == ""
     assert shell.run("cat /tmp/f") == "one 2\n"
     assert shell.run("rm /tmp/f; ls /tmp") == ""
+    assert shell.run("echo a | cat /dev/stdin /dev/fd/0 > /dev/stdout; stat -c %a /dev/shm") == "a\n1777\n"
     assert shell.run("cat /nowhere; echo $?") == "cat: can't open '/nowhere': No such file or directory\n1\n"
 
 
