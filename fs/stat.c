@@ -38,6 +38,7 @@ void stat_dentry(struct dentry *dentry, struct stat_data *out)
 		.atime = inode->atime,
 		.mtime = inode->mtime,
 		.ctime = inode->ctime,
+		.btime = inode->btime,
 	};
 	spin_unlock(&inode->lock);
 }

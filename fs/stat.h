@@ -7,7 +7,7 @@ struct stat_data {
 	u64 dev, ino, rdev, blocks, mount_id;
 	u32 mode, uid, gid, nlink;
 	s64 size;
-	struct timespec64 atime, mtime, ctime;
+	struct timespec64 atime, mtime, ctime, btime;
 	bool mount_root;
 };
 

@@ -3,6 +3,7 @@
 #include <fs/syscalls_path.h>
 
 #define STATX_BASIC_STATS 0x07ffU
+#define STATX_BTIME	  0x0800U
 #define STATX_MNT_ID	  0x1000U
 #define STATX_RESERVED	  0x80000000U
 
@@ -35,7 +36,7 @@ static struct statx_time statx_time(struct timespec64 time)
 static long copy_statx(const struct stat_data *data, struct statx __user *out)
 {
 	struct statx statx = {
-		.mask = STATX_BASIC_STATS | STATX_MNT_ID,
+		.mask = STATX_BASIC_STATS | STATX_MNT_ID | (data->btime.sec ? STATX_BTIME : 0),
 		.block_size = STAT_BLOCK_SIZE,
 		.attributes = data->mount_root ? STATX_ATTR_MOUNT_ROOT : 0,
 		.attributes_mask = STATX_ATTR_MOUNT_ROOT,
@@ -47,6 +48,7 @@ static long copy_statx(const struct stat_data *data, struct statx __user *out)
 		.size = data->size,
 		.blocks = data->blocks,
 		.atime = statx_time(data->atime),
+		.btime = statx_time(data->btime),
 		.ctime = statx_time(data->ctime),
 		.mtime = statx_time(data->mtime),
 		.rdev_major = dev_major(data->rdev),

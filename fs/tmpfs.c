@@ -52,6 +52,7 @@ static int set_up(struct inode *inode, u64 rdev, const char *target)
 {
 	inode->ops = &tmpfs_inode_ops;
 	inode->rdev = rdev;
+	inode->btime = inode->ctime;
 	if (S_ISREG(inode->mode))
 		inode->file_ops = &tmpfs_file_ops;
 	if (S_ISDIR(inode->mode)) {

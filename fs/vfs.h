@@ -90,7 +90,8 @@ struct inode {
 	struct super *super; /* a reference */
 	u64 ino;
 	u64 rdev;
-	char *target; /* a symlink's, kmalloc'd */
+	struct timespec64 btime; /* of its making; all zero where nobody counts it */
+	char *target;		 /* a symlink's, kmalloc'd */
 
 	u32 refcount; /* atomic: dentries and kernel users */
 	s32 writers; /* atomic: files open for writing, or minus those who forbid it (running programs) */

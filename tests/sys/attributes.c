@@ -83,6 +83,38 @@ TEST(statx)
 	say("rdev %d:%d", stx.stx_rdev_major, stx.stx_rdev_minor);
 }
 
+static void say_birth(int dirfd, const char *path, const struct statx_timestamp *before)
+{
+	struct statx stx = { 0 };
+
+	SHOW_AS(path, syscall(SYS_statx, dirfd, path, AT_EMPTY_PATH, 0xfff, &stx));
+	say("known: %s, the same: %s", yes_no(stx.stx_mask & 0x800),
+	    yes_no(stx.stx_btime.tv_sec == before->tv_sec &&
+		   stx.stx_btime.tv_nsec == before->tv_nsec));
+}
+
+/* Where it is known, when the file was made: nothing that happens to the file changes it. */
+TEST(birth)
+{
+	struct timespec old[2] = { { 1000, 0 }, { 1000, 0 } };
+	struct statx stx;
+	int ends[2];
+
+	put_file("a", "x");
+	MUST(syscall(SYS_statx, AT_FDCWD, "a", 0, 0x840, &stx));
+	say("at the first change: %s", yes_no(stx.stx_btime.tv_sec == stx.stx_mtime.tv_sec));
+	sleep_ms(20);
+	put_file("a", "y");
+	MUST(utimensat(AT_FDCWD, "a", old, 0));
+	MUST(rename("a", "b"));
+	say_birth(AT_FDCWD, "b", &stx.stx_btime);
+	MUST(mkdir("d", 0755));
+	say_birth(AT_FDCWD, "d", &stx.stx_btime);
+	say_birth(AT_FDCWD, "/proc/self/stat", &(struct statx_timestamp){ 0 });
+	MUST(pipe(ends));
+	say_birth(ends[0], "", &(struct statx_timestamp){ 0 });
+}
+
 TEST(chmod)
 {
 	int fd;
