@@ -57,7 +57,7 @@ long sys_setpgid(int pid, int pgid)
 {
 	int error;
 
-	if (pgid < 0)
+	if ((pgid ?: pid) < 0)
 		return -EINVAL;
 	spin_lock_bh(&tree_lock);
 	error = move_to_group(pid, pgid);

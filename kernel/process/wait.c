@@ -46,6 +46,8 @@ static bool is_wanted(const struct process *child, const struct wait_request *re
 {
 	bool is_clone = child->exit_signal != SIGCHLD;
 
+	if (child->exit_state == PROCESS_ZOMBIE && !(request->options & WEXITED))
+		return false; /* it will not stop or continue any more */
 	if (!(request->options & WALL) && is_clone != !!(request->options & WCLONE))
 		return false;
 	switch (request->which) {
@@ -102,8 +104,6 @@ static bool check_child(struct wait_request *request, struct process *child)
 	bool keep = request->options & WNOWAIT;
 
 	if (child->exit_state == PROCESS_ZOMBIE) {
-		if (!(request->options & WEXITED))
-			return false;
 		take_answer(request, child, child->exit_code, child_code(child->exit_code));
 		if (!keep)
 			process_reap(child);

@@ -30,6 +30,7 @@ TEST(setpgid)
 	SHOW(setpgid(a, b));
 	SHOW(setpgid(a, 99999));
 	SHOW(setpgid(a, -1));
+	SHOW(setpgid(-1, 0));
 	SHOW(setpgid(99999, 0));
 	SHOW(setpgid(1, 1));
 	SHOW(setpgid(getppid(), 0));

@@ -149,6 +149,30 @@ static void ignore(int sig)
 {
 }
 
+/* Who asks for stops only does not wait for one that can stop no more. */
+TEST(stops_of_the_dead)
+{
+	siginfo_t info;
+	pid_t pid = child(9);
+
+	SHOW(waitid(P_PID, pid, &info, WEXITED | WNOWAIT));
+	SHOW(waitid(P_PID, pid, &info, WSTOPPED | WNOHANG));
+	SHOW(waitid(P_PID, pid, &info, WSTOPPED));
+	SHOW(waitid(P_ALL, 0, &info, WCONTINUED));
+	reap("child", pid);
+	pid = sleeper();
+	IN_CHILD("not its parent")
+	SHOW(waitid(P_PID, pid, &info, WSTOPPED));
+	if (MUST(fork()) == 0) {
+		sleep_ms(50);
+		kill(pid, SIGKILL);
+		_exit(0);
+	}
+	SHOW(waitid(P_PID, pid, &info, WSTOPPED)); /* it ends meanwhile */
+	reap("sleeper", pid);
+	MUST(wait(NULL));
+}
+
 TEST(wait_interrupted)
 {
 	pid_t pid = sleeper();
