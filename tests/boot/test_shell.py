@@ -158,6 +158,7 @@ def check_system(shell):
     assert "Pollux" in shell.run("dmesg | head -n 1")
     assert shell.run("hostname") == "pollux\n"
     assert shell.run("whoami; id -g") == "root\n0\n"
+    assert shell.run("echo $HOME; su - user -c 'whoami; pwd'") == "/root\nuser\n/tmp\n"
     assert re.match(r"Linux pollux .* x86_64 GNU/Linux$", shell.run("uname -a").strip())
 
 
