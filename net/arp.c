@@ -87,7 +87,7 @@ static bool header_ok(const struct arphdr *arp)
 /* May the sender be a neighbour? 0: he looks whether an address is free (RFC 5227). */
 static bool sender_ok(be32 sender)
 {
-	return sender && !ip_is_loopback(sender) && ip_address_type(sender) == ROUTE_UNICAST;
+	return sender && ip_address_type(sender) == ROUTE_UNICAST;
 }
 
 /* Unasked ones are STALE; they and late second answers must not push out a MAC that has just been learnt. */
@@ -105,6 +105,8 @@ static void process(struct netdev *dev, const struct arphdr *arp, bool to_host)
 	bool to_us = request && !ip_is_loopback(arp->target) &&
 		     ip_address_type(arp->target) == ROUTE_LOCAL;
 
+	if (ip_is_loopback(arp->sender)) /* nobody's on a wire, so no conflict either */
+		return;
 	if (arp->sender && ip_address_type(arp->sender) == ROUTE_LOCAL) {
 		if (memcmp(arp->sender_mac, dev->mac, ETH_ALEN))
 			complain_of_conflict(dev, arp);
