@@ -107,7 +107,7 @@ struct sk_buff *skb_clone(struct sk_buff *skb, gfp_t gfp) __must_check;
 struct page *skb_page_alloc(gfp_t gfp) __must_check;
 void skb_page_put(struct page *page);
 
-/* /proc/net/sockstat, and tests that count: buffers in use (those of rings too), pages in frags, the cap,
+/* /proc/net/skbuff, and tests that count: buffers in use (those of rings too), pages in frags, the cap,
  * allocations that it refused. */
 struct skb_stats {
 	u64 buffers, pages, max_memory, refused;

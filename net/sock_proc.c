@@ -1,8 +1,14 @@
-/* Sockets as /proc shows them: /proc/net/{unix,protocols,sockstat}, /proc/sys/net/{core,unix}. Context: process. */
+/*
+ * Sockets as /proc shows them: /proc/net/{unix,protocols,sockstat}, /proc/sys/net/{core,unix}; and the packet buffers,
+ * which Linux does not show: /proc/net/skbuff.
+ *
+ * Context: process.
+ */
 #include <net/unix.h>
 
 #include <fs/proc/proc.h>
 #include <kernel/lib/string.h>
+#include <net/ip_impl.h>
 
 /* ---- unix ---------------------------------------------------------------------------------------------- */
 
@@ -73,15 +79,28 @@ static u64 count_of(const char *name)
 static void show_sockstat(struct seq_buf *out, const struct proc_entry *entry)
 {
 	u64 tcp = count_of("TCP");
+	struct fragment_stats fragments;
 
+	fragment_stats_read(&fragments);
 	seq_printf(out, "sockets: used %llu\n", count_of(NULL));
 	seq_printf(out, "TCP: inuse %llu orphan 0 tw 0 alloc %llu mem 0\n", tcp, tcp);
 	seq_printf(out, "UDP: inuse %llu mem 0\n", count_of("UDP"));
 	seq_printf(out, "RAW: inuse %llu\n", count_of("RAW"));
+	seq_printf(out, "FRAG: inuse %llu memory %llu\n", fragments.datagrams, fragments.memory);
+}
+
+static void show_skbuff(struct seq_buf *out, const struct proc_entry *entry)
+{
+	struct skb_stats stats;
+
+	skb_stats_read(&stats);
+	seq_printf(out, "buffers %llu\npages %llu\nmax_memory %llu\nrefused %llu\n", stats.buffers,
+		   stats.pages, stats.max_memory, stats.refused);
 }
 
 static const struct proc_entry net_files[] = {
 	{ "protocols", 0444, .show = show_protocols },
+	{ "skbuff", 0444, .show = show_skbuff },
 	{ "sockstat", 0444, .show = show_sockstat },
 	{ "unix", 0444, .show = show_unix },
 };
