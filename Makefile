@@ -140,7 +140,7 @@ $(PLUGIN): tools/count_plugin.c | setup
 run_tests = tools/run-tests --out $(O) --filter '$(T)'
 
 test: setup ## run every test; T=REGEX: only those whose name matches
-	$(Q)$(MAKE) -s all iso $(PLUGIN) $(O)/initramfs.cpio unit-build sys-build bench-build DEBUG=
+	$(Q)$(MAKE) -s all iso $(PLUGIN) $(O)/initramfs.cpio unit-build sys-build net-build bench-build DEBUG=
 	$(Q)$(MAKE) -s all DEBUG=1
 	$(Q)$(run_tests) check unit pytest
 
@@ -148,22 +148,25 @@ check: setup ## the fast part of the tests: format, layering, lengths, unit test
 	$(Q)$(MAKE) -s unit-build
 	$(Q)$(run_tests) check unit
 
-soak: setup ## boot it SOAK=100 times, run the programs with many threads as often
-	$(Q)$(MAKE) -s all sys-build DEBUG=
+soak: setup ## boot it SOAK=100 times, run the programs with many threads as often; floods of a minute
+	$(Q)$(MAKE) -s all sys-build net-build DEBUG=
 	$(Q)$(MAKE) -s all DEBUG=1
-	$(Q)SOAK=$(or $(SOAK),100) $(run_tests) --only 'tests/boot/test_soak.py tests/sys/test_stress.py' pytest
+	$(Q)SOAK=$(or $(SOAK),100) $(run_tests) \
+		--only 'tests/boot/test_soak.py tests/sys/test_stress.py tests/net/test_udp.py tests/net/test_storm.py' pytest
 
-fuzz: setup ## FUZZ=200 random command lines, initramfs, system calls; allocations that fail
-	$(Q)$(MAKE) -s all sys-build DEBUG=
+fuzz: setup ## FUZZ=200 random command lines, initramfs, system calls; allocations that fail; a million frames
+	$(Q)$(MAKE) -s all sys-build net-build DEBUG=
 	$(Q)$(MAKE) -s all DEBUG=1
 	$(Q)FUZZ=$(or $(FUZZ),200) $(run_tests) \
-		--only 'tests/boot/test_fuzz.py tests/sys/test_random_calls.py tests/sys/test_without_memory.py' pytest
+		--only 'tests/boot/test_fuzz.py tests/sys/test_random_calls.py tests/sys/test_without_memory.py \
+			tests/net/test_storm.py' pytest
 
 format: setup ## let clang-format lay out every C file
 	$(Q)tools/check-format --fix
 
 include tests/unit/unit.mk
 include tests/sys/sys.mk
+include tests/net/net.mk
 include tests/bench/bench.mk
 
 # ---- setup, help, clean --------------------------------------------------------------------------
