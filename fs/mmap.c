@@ -10,6 +10,11 @@
 #include <kernel/mm/vm.h>
 #include <kernel/task.h>
 
+static bool on_noexec(const struct file *file)
+{
+	return file->dentry && READ_ONCE(file->dentry->super->flags) & MS_NOEXEC;
+}
+
 /* A shared mapping through a descriptor that may not write can never become writable; a private one
  * can. */
 static int may_map(struct file *file, int prot, bool shared)
@@ -18,9 +23,12 @@ static int may_map(struct file *file, int prot, bool shared)
 		return -EACCES;
 	if (!file_readable(file))
 		return -EACCES;
+	if (prot & PROT_EXEC && on_noexec(file))
+		return -EPERM;
 	if (!file->ops->mmap)
 		return -ENODEV;
-	return shared && !file_writable(file) ? 0 : VM_MAYWRITE;
+	return (shared && !file_writable(file) ? 0 : VM_MAYWRITE) |
+	       (on_noexec(file) ? 0 : VM_MAYEXEC);
 }
 
 static int map(struct file *file, struct vm_area *area)

@@ -41,6 +41,7 @@ struct vm_ops {
 #define VM_MAYWRITE   0x80U /* mprotect() may make it writable */
 #define VM_LOCKED     0x100U
 #define VM_WIPEONFORK 0x200U
+#define VM_MAYEXEC    0x400U /* mprotect() may make it executable */
 
 struct vm_area {
 	/* under mm->mmap_lock */
@@ -139,8 +140,7 @@ extern bool (*vm_out_of_memory)(void);
 struct vm_file_hooks {
 	void (*get)(struct file *file);
 	void (*put)(struct file *file);
-	/* May it be mapped so? prot: PROT_*. The VM_MAY* flags (VM_MAYWRITE or 0), or -EACCES,
-	 * -ENODEV. */
+	/* May it be mapped so? prot: PROT_*. The VM_MAY* flags, or -EACCES, -EPERM, -ENODEV. */
 	int (*may_map)(struct file *file, int prot, bool shared);
 	/* Sets area->ops and area->shared. 0 or -errno. */
 	int (*map)(struct file *file, struct vm_area *area);

@@ -159,7 +159,7 @@ static int check_anonymous(const struct map_request *request, u32 *flags)
 {
 	bool grows_down = request->flags & MAP_GROWSDOWN;
 
-	*flags |= VM_MAYWRITE;
+	*flags |= VM_MAYWRITE | VM_MAYEXEC;
 	switch (request->flags & MAP_TYPE) {
 	case MAP_PRIVATE:
 		*flags |= grows_down ? VM_GROWSDOWN : 0;
@@ -287,7 +287,8 @@ static struct vm_area *protect_area(struct vm_area *area, u64 start, u64 end, u3
 
 	if (flags == area->flags)
 		return area;
-	if (prot & VM_WRITE && !(area->flags & VM_MAYWRITE))
+	if ((prot & VM_WRITE && !(area->flags & VM_MAYWRITE)) ||
+	    (prot & VM_EXEC && !(area->flags & VM_MAYEXEC)))
 		return ERR_PTR(-EACCES);
 	if (prot & VM_WRITE && !(area->flags & VM_WRITE) &&
 	    !may_become_data(mm, flags, end - start))
@@ -370,7 +371,7 @@ static int grow_brk(struct mm *mm, u64 from, u64 to)
 	struct vm_area area = { .mm = mm, .start = from, .end = to };
 	u64 gap = above && above->flags & VM_GROWSDOWN ? STACK_GUARD_GAP : PAGE_SIZE;
 
-	area.flags = VM_READ | VM_WRITE | VM_MAYWRITE | mm->default_flags;
+	area.flags = VM_READ | VM_WRITE | VM_MAYWRITE | VM_MAYEXEC | mm->default_flags;
 	if (to > USER_END || (above && to + gap > above->start))
 		return -ENOMEM;
 	if (mm->nr_areas > MAX_AREAS || may_expand(mm, area.flags, to - from) ||

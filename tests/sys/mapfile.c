@@ -1,6 +1,8 @@
 /* Files in memory: shared and private mappings, and what happens at the end of the file. */
 #include <tests/sys/test.h>
 
+#include <sys/mount.h>
+
 #define RW (PROT_READ | PROT_WRITE)
 
 static int new_file(size_t size)
@@ -91,6 +93,26 @@ TEST(permissions)
 	SHOW(mprotect(map(1, PROT_READ, MAP_PRIVATE, rd, 0), PAGE, RW));
 	SHOW_OK(mmap(NULL, PAGE, PROT_READ, MAP_SHARED, MUST(open(".", O_RDONLY)), 0));
 	SHOW_OK(mmap(NULL, PAGE, PROT_READ, MAP_SHARED, MUST(open("/dev/null", O_RDONLY)), 0));
+}
+
+/* Not to be run is not to be mapped as a program either. */
+TEST(noexec)
+{
+	int fd;
+
+	MUST(mkdir("m", 0755));
+	MUST(mount("none", "m", "tmpfs", MS_NOEXEC, ""));
+	MUST(chdir("m"));
+	fd = new_file(PAGE);
+	SHOW_OK(mmap(NULL, PAGE, PROT_EXEC, MAP_PRIVATE, fd, 0));
+	SHOW_OK(mmap(NULL, PAGE, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0));
+	SHOW(mprotect(map(1, PROT_READ, MAP_SHARED, fd, 0), PAGE, PROT_EXEC));
+	SHOW(mprotect(map(1, RW, MAP_PRIVATE, fd, 0), PAGE, RW | PROT_EXEC));
+	SHOW(mprotect(map(1, RW, MAP_PRIVATE, fd, 0), PAGE, PROT_READ));
+	MUST(chdir(".."));
+	fd = new_file(PAGE);
+	SHOW(mprotect(map(1, RW, MAP_PRIVATE, fd, 0), PAGE, RW | PROT_EXEC));
+	MUST(umount2("m", MNT_DETACH));
 }
 
 TEST(offsets)
