@@ -211,8 +211,6 @@ struct inet_send {
 	const u8 *options;
 };
 
-/* Take `size` bytes from the program to the end of the buffer. 0, -EFAULT, -ENOBUFS. */
-int skb_append_iter(struct sk_buff *skb, struct iov_iter *from, u32 size);
 /* A buffer with room for all headers and the message's data. ERR_PTR. */
 struct sk_buff *inet_new_skb(struct msg *msg, u32 size);
 

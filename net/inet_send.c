@@ -118,67 +118,10 @@ int inet_send_find_route(struct inet_sock *inet, const struct inet_send *send)
 
 /* ---- the bytes ---------------------------------------------------------------------------------------------------- */
 
-static int append_page(struct sk_buff *skb, struct iov_iter *from, u32 size)
-{
-	struct page *page;
-
-	if (skb->nr_frags == MAX_SKB_FRAGS)
-		return -EMSGSIZE;
-	page = skb_page_alloc(GFP_KERNEL);
-	if (!page)
-		return -ENOBUFS;
-	if (copy_from_iter(page_address(page), size, from) != size) {
-		skb_page_put(page);
-		return -EFAULT;
-	}
-	skb_add_frag(skb, page, 0, size);
-	return 0;
-}
-
-/* Into what is left of the last page. */
-static int append_to_frag(struct sk_buff *skb, struct iov_iter *from, u32 size)
-{
-	struct skb_frag *frag = &skb->frags[skb->nr_frags - 1];
-	u8 *end = (u8 *)page_address(frag->page) + frag->offset + frag->size;
-
-	if (copy_from_iter(end, size, from) != size)
-		return -EFAULT;
-	frag->size += size;
-	skb->len += size;
-	skb->data_len += size;
-	return 0;
-}
-
-static u32 frag_room(const struct sk_buff *skb)
-{
-	const struct skb_frag *last;
-
-	if (!skb->nr_frags)
-		return 0;
-	last = &skb->frags[skb->nr_frags - 1];
-	return PAGE_SIZE - last->offset - last->size;
-}
-
-int skb_append_iter(struct sk_buff *skb, struct iov_iter *from, u32 size)
-{
-	u32 part = min(size, skb_tailroom(skb));
-	int error = 0;
-
-	if (part && copy_from_iter(skb_append(skb, part), part, from) != part)
-		return -EFAULT;
-	for (size -= part; size && !error; size -= part) {
-		u32 room = frag_room(skb);
-
-		part = min_t(u32, size, room ?: PAGE_SIZE);
-		error = room ? append_to_frag(skb, from, part) : append_page(skb, from, part);
-	}
-	return error;
-}
-
 struct sk_buff *inet_new_skb(struct msg *msg, u32 size)
 {
 	struct sk_buff *skb = skb_alloc(MAX_HEADER, GFP_KERNEL);
-	int error = skb ? skb_append_iter(skb, msg->data, size) : -ENOBUFS;
+	int error = skb ? skb_append_from_iter(skb, msg->data, size) : -ENOBUFS;
 
 	if (!error)
 		return skb;

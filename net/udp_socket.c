@@ -109,7 +109,7 @@ static int send_piece(struct udp_sock *udp, struct msg *msg, const struct inet_s
 	} else {
 		error = udp->pending->len + size > UDP_MAX_DATA
 				? -EMSGSIZE
-				: skb_append_iter(udp->pending, msg->data, size);
+				: skb_append_from_iter(udp->pending, msg->data, size);
 	}
 	if (error)
 		drop_pending(udp);
