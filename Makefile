@@ -140,7 +140,7 @@ $(PLUGIN): tools/count_plugin.c | setup
 run_tests = tools/run-tests --out $(O) --filter '$(T)'
 
 test: setup ## run every test; T=REGEX: only those whose name matches
-	$(Q)$(MAKE) -s all iso $(PLUGIN) $(O)/initramfs.cpio unit-build sys-build net-build bench-build DEBUG=
+	$(Q)$(MAKE) -s all iso $(PLUGIN) $(O)/initramfs.cpio unit-build sys-build net-build fuzz-build bench-build DEBUG=
 	$(Q)$(MAKE) -s all DEBUG=1
 	$(Q)$(run_tests) check unit pytest
 
@@ -154,12 +154,12 @@ soak: setup ## boot it SOAK=100 times, run the programs with many threads as oft
 	$(Q)SOAK=$(or $(SOAK),100) $(run_tests) \
 		--only 'tests/boot/test_soak.py tests/sys/test_stress.py tests/net/test_udp.py tests/net/test_storm.py' pytest
 
-fuzz: setup ## FUZZ=200 random command lines, initramfs, system calls; allocations that fail; a million frames
-	$(Q)$(MAKE) -s all sys-build net-build DEBUG=
+fuzz: setup ## FUZZ=200 random command lines, initramfs, system calls; allocations that fail; frames
+	$(Q)$(MAKE) -s all sys-build net-build fuzz-build DEBUG=
 	$(Q)$(MAKE) -s all DEBUG=1
 	$(Q)FUZZ=$(or $(FUZZ),200) $(run_tests) \
 		--only 'tests/boot/test_fuzz.py tests/sys/test_random_calls.py tests/sys/test_without_memory.py \
-			tests/net/test_storm.py' pytest
+			tests/net/test_storm.py tests/fuzz/test_fuzzers.py' pytest
 
 format: setup ## let clang-format lay out every C file
 	$(Q)tools/check-format --fix
@@ -167,6 +167,7 @@ format: setup ## let clang-format lay out every C file
 include tests/unit/unit.mk
 include tests/sys/sys.mk
 include tests/net/net.mk
+include tests/fuzz/fuzz.mk
 include tests/bench/bench.mk
 
 # ---- setup, help, clean --------------------------------------------------------------------------
