@@ -324,6 +324,10 @@ TEST(who_has_our_address_is_named_once_in_a_while_and_not_believed)
 	CHECK_EQ(net_shim_logged, 2);
 	CHECK_EQ(state_of(SHIM_OUR), 0);
 	CHECK_EQ(net_shim_sent_count(), 0);
+	net_shim_advance(11 * SEC);
+	receive_reply(host_mac, htonl(0x7f000001)); /* that is no address of a wire */
+	CHECK_EQ(net_shim_logged, 2);
+	CHECK_EQ(state_of(htonl(0x7f000001)), 0);
 }
 
 TEST(malformed_ones_are_dropped)
