@@ -107,9 +107,7 @@ static void process(struct netdev *dev, const struct arphdr *arp, bool to_host)
 
 	if (ip_is_loopback(arp->sender)) /* nobody's on a wire, so no conflict either */
 		return;
-	/* Everybody has 127.0.0.1; on a wire it means nothing. */
-	if (arp->sender && !ip_is_loopback(arp->sender) &&
-	    ip_address_type(arp->sender) == ROUTE_LOCAL) {
+	if (arp->sender && ip_address_type(arp->sender) == ROUTE_LOCAL) {
 		if (memcmp(arp->sender_mac, dev->mac, ETH_ALEN))
 			complain_of_conflict(dev, arp);
 		return;
