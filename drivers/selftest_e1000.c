@@ -425,7 +425,7 @@ SELFTEST_BY_NAME(e1000_cost)
 		napi_enable(&nic->napi);
 		ticks = time_to_receive(nic, &received);
 		EXPECT(received);
-		pr_info("e1000_cost: an ARP answer received, %llu a batch: %llu ticks\n", received,
+		pr_info("e1000_cost: a frame received, %llu a batch: %llu ticks\n", received,
 			ticks / received);
 	}
 }

@@ -13,6 +13,7 @@
 #include <net/inet_send.h>
 #include <net/ping.h>
 #include <net/raw.h>
+#include <net/tcp.h>
 #include <net/udp.h>
 
 #define IPPROTO_MAX 263
@@ -27,6 +28,7 @@ struct inet_kind {
 
 /* For protocol 0, the first of its type. */
 static const struct inet_kind kinds[] = {
+	{ SOCK_STREAM, IPPROTO_TCP, &tcp_sock_ops },
 	{ SOCK_DGRAM, IPPROTO_UDP, &udp_ops },
 	{ SOCK_DGRAM, IPPROTO_ICMP, &ping_ops },
 	{ SOCK_RAW, 0, &raw_ops },
@@ -76,6 +78,7 @@ const struct sock_family inet_family = {
 void inet_start(void)
 {
 	inet_port_init();
+	tcp_init();
 	udp_init();
 	raw_init();
 	ping_init();
@@ -99,7 +102,9 @@ void inet_destroy(struct sock *sk)
 	struct inet_sock *inet = inet_sk(sk);
 
 	dst_drop(&inet->flow.dst);
-	inet_purge_errors(inet);
+	if (inet->extra)
+		skb_queue_purge(
+			&inet->extra->errors); /* without the lock: nobody else has it any more */
 	kfree(inet->extra);
 }
 

@@ -13,6 +13,7 @@
 /* Who takes which protocol's packets. */
 static const struct ip_protocol *const protocols[256] = {
 	[IPPROTO_ICMP] = &icmp_protocol,
+	[IPPROTO_TCP] = &tcp_protocol,
 	[IPPROTO_UDP] = &udp_protocol,
 };
 

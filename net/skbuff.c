@@ -545,8 +545,7 @@ static int append_page(struct sk_buff *skb, struct iov_iter *from, u32 size)
 	return 0;
 }
 
-/* Behind its last byte, if the page is one that was filled here. */
-static u32 frag_room(const struct sk_buff *skb)
+u32 skb_frag_room(const struct sk_buff *skb)
 {
 	const struct skb_frag *last;
 
@@ -566,7 +565,7 @@ int skb_append_from_iter(struct sk_buff *skb, struct iov_iter *from, u32 size)
 	if (part && copy_from_iter(skb_append(skb, part), part, from) != part)
 		return -EFAULT;
 	for (size -= part; size && !error; size -= part) {
-		u32 room = frag_room(skb);
+		u32 room = skb_frag_room(skb);
 
 		part = min_t(u32, size, room ?: PAGE_SIZE);
 		error = room ? append_to_frag(skb, from, part) : append_page(skb, from, part);

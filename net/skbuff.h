@@ -200,6 +200,8 @@ void skb_add_part(struct sk_buff *skb, struct sk_buff *last, struct sk_buff *par
 /* Data from a program at the end: in the tailroom, then in pages. Process context. 0, -EFAULT, -ENOBUFS, -EMSGSIZE
  * (what there is of it then is the caller's to throw away). */
 int skb_append_from_iter(struct sk_buff *skb, struct iov_iter *from, u32 size);
+/* Room behind the last frag's last byte, if nobody else has the page, and it is no file's. */
+u32 skb_frag_room(const struct sk_buff *skb);
 /* Bytes from `offset` on: to kernel memory (all there, or false), or to a program (how many were copied). */
 bool skb_copy_bits(const struct sk_buff *skb, u32 offset, void *to, u32 size);
 size_t skb_copy_to_iter(const struct sk_buff *skb, u32 offset, struct iov_iter *to, size_t size);
@@ -231,6 +233,19 @@ static inline struct sk_buff *skb_peek(const struct skb_queue *queue)
 static inline struct sk_buff *skb_peek_tail(const struct skb_queue *queue)
 {
 	return skb_queue_empty(queue) ? NULL : list_last_entry(&queue->list, struct sk_buff, link);
+}
+/* The neighbours of one that is in it; NULL: it is the last, the first. */
+static inline struct sk_buff *skb_queue_next(const struct skb_queue *queue,
+					     const struct sk_buff *skb)
+{
+	return skb->link.next == &queue->list ? NULL
+					      : list_entry(skb->link.next, struct sk_buff, link);
+}
+static inline struct sk_buff *skb_queue_prev(const struct skb_queue *queue,
+					     const struct sk_buff *skb)
+{
+	return skb->link.prev == &queue->list ? NULL
+					      : list_entry(skb->link.prev, struct sk_buff, link);
 }
 static inline void skb_queue_tail(struct skb_queue *queue, struct sk_buff *skb)
 {

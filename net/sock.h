@@ -70,6 +70,7 @@ struct sock_ops {
 	/* Fills value (SOCKOPT_MAX bytes of room). *length: what the program has room for, then what there
 	 * is to copy. */
 	int (*getsockopt)(struct sock *sk, int level, int option, void *value, u32 *length);
+	void (*keepalive)(struct sock *sk); /* SO_KEEPALIVE has changed; may be NULL */
 	/* -ENOTTY: not mine. */
 	long (*ioctl)(struct sock *sk, u32 command, u64 arg);
 	/* The last reference is gone: free what it owns. Any context but hard IRQ. May be NULL. */

@@ -99,6 +99,14 @@ static int set_rcvbuf_force(struct sock *sk, int number, const void *value, u32 
 	return 0;
 }
 
+static int set_keepalive(struct sock *sk, int number, const void *value, u32 length)
+{
+	set_bits(sk, SK_KEEPALIVE, number);
+	if (sk->ops->keepalive)
+		sk->ops->keepalive(sk);
+	return 0;
+}
+
 static int set_priority(struct sock *sk, int number, const void *value, u32 length)
 {
 	if ((number < 0 || number > MAX_FREE_PRIORITY) && !privileged())
@@ -226,7 +234,7 @@ static const struct setting {
 	{ SO_SNDBUFFORCE, 0, set_sndbuf_force },
 	{ SO_RCVBUF, 0, set_rcvbuf },
 	{ SO_RCVBUFFORCE, 0, set_rcvbuf_force },
-	{ SO_KEEPALIVE, SK_KEEPALIVE, NULL },
+	{ SO_KEEPALIVE, 0, set_keepalive },
 	{ SO_OOBINLINE, SK_OOBINLINE, NULL },
 	{ SO_NO_CHECK, SK_NO_CHECK, NULL },
 	{ SO_PRIORITY, 0, set_priority },

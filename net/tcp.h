@@ -76,11 +76,10 @@ struct tcp_cb {
 	bool has_timestamp;
 	u8 retransmits; /* sent: how often again */
 	u16 segments;	/* sent: packets that it went out as */
-	u32 sent_us;	/* sent: low bits of tcp_clock_us() of the last time; rate and RACK */
-	u32 first_sent_us;
-	u8 nr_sacks;   /* received */
-	u8 sack_at;    /* received: of the first block, from the TCP header */
-	u32 delivered; /* sent: tp->delivered then */
+	u32 sent_us;	/* sent: tcp_clock_us() of the last time */
+	u32 first_sent_us; /* sent: of the first time. To send, and a probe waits for the window: of its beginning */
+	u8 nr_sacks; /* received */
+	u8 sack_at;  /* received: of the first block, from the TCP header */
 };
 static_assert(sizeof(struct tcp_cb) <= sizeof(((struct sk_buff *)0)->cb),
 	      "TCP's part of a buffer fits");
@@ -113,12 +112,15 @@ enum tcp_state { /* numbered as in /proc/net/tcp */
 
 /* The common beginning of all that the hash table of connections holds: connections, requests (SYN received, no
  * socket yet), and the remains of connections in TIME_WAIT. */
+enum tcp_hashed_kind { TCP_HASHED_CONNECTION, TCP_HASHED_REQUEST, TCP_HASHED_TIMEWAIT };
 struct tcp_hashed {
 	struct hlist_node hash_node; /* under the bucket's lock */
-	u32 refcount;		     /* atomic; a connection's is its sock's */
-	be32 saddr, daddr;	     /* ours, theirs */
+	u32 hash;
+	u32 refcount;	   /* atomic; a connection's is its sock's */
+	be32 saddr, daddr; /* ours, theirs */
 	be16 sport, dport;
-	u8 state; /* which kind it is; a connection's: under sk.lock, looked at without it */
+	u8 kind;  /* enum tcp_hashed_kind, constant */
+	u8 state; /* enum tcp_state; a connection's: under sk.lock, looked at without it */
 };
 
 /* ---- a connection ---------------------------------------------------------------------------------------- */
@@ -132,10 +134,16 @@ struct tcp_port;
 struct tcp_sock {
 	struct inet_sock inet; /* first */
 	struct tcp_hashed hashed;
-	struct tcp_port *bound; /* the port it has; children share their listener's. NULL: none */
-	struct hlist_node bound_node;
+	struct tcp_port *
+		bound; /* NULL: none. Children share their listener's; the others are on its list, by
+				 * inet.port_node */
 
-	/* receiving */
+	struct skb_queue ooo; /* out of order, sorted, no overlaps. (In order: sk.receive_queue) */
+	struct skb_queue
+		write_queue; /* [snd_una, write_seq) in buffers: sent ones first. sk.wmem: their truesize */
+	struct sk_buff *send_head; /* the first in it that was never sent; NULL: all were */
+
+	/* From here to `cong`: one connection's, forgotten by connect(AF_UNSPEC). Receiving: */
 	u32 rcv_nxt;	/* next expected */
 	u32 copied_seq; /* next that the program will read */
 	u32 rcv_wup;	/* rcv_nxt when the window was last told */
@@ -144,16 +152,14 @@ struct tcp_sock {
 	u32 ts_recent;	     /* RFC 7323 */
 	u32 ts_recent_stamp; /* seconds */
 	u32 rcv_urg;	     /* urgent pointer: the byte's sequence number; urg_valid */
-	u32 window_clamp;    /* largest window ever to tell */
 	u16 rcv_mss;	     /* what the peer's segments look like: for delayed ACKs */
 	u16 advmss;	     /* what we told it */
-	u8 urg_valid;	     /* TCP_URG_* : none, coming, there, read */
+	u8 urg_valid;	     /* enum tcp_urgent */
 	u8 urg_byte;
-	u8 quick_acks;	      /* so many ACKs at once: slow start of the peer, TCP_QUICKACK */
-	u8 ack_pending;	      /* TCP_ACK_*: why one is due */
-	struct skb_queue ooo; /* out of order, sorted, no overlaps. (In order: sk.receive_queue) */
-	u32 last_sacks[2];    /* the most recent out-of-order block goes first into the option */
-	u32 dsack[2];	      /* a duplicate to report; both 0: none */
+	u8 quick_acks;	/* so many ACKs at once: slow start of the peer, TCP_QUICKACK */
+	u8 ack_pending; /* TCP_ACK_*: why one is due */
+	u32 last_sack; /* seq of what came out of order last: its block goes first into the option */
+	u32 dsack[2];  /* a duplicate to report; both 0: none */
 
 	/* sending */
 	u32 snd_una, snd_nxt;
@@ -163,13 +169,12 @@ struct tcp_sock {
 	u32 max_window; /* the largest ever seen: half of it is worth sending */
 	u32 iss;
 	u32 pushed_seq; /* last byte with PSH */
+	u32 small_seq;	/* end of the last segment sent that was not full (Minshall) */
+	u32 ts_offset;	/* our timestamps: milliseconds, from a place that differs by address */
 	u32 snd_up;	/* urgent: one behind the last urgent byte; MSG_OOB */
 	u16 mss;	/* payload bytes a segment, options taken off */
 	u16 mss_clamp;	/* the peer's MSS option */
-	u16 user_mss;	/* TCP_MAXSEG */
 	u8 snd_wscale, rcv_wscale;
-	struct skb_queue write_queue; /* [snd_una, write_seq) in buffers: sent ones first */
-	struct sk_buff *send_head;    /* the first in it that was never sent; NULL: all were */
 
 	/* round trips, in us */
 	u32 srtt;   /* << 3 */
@@ -181,40 +186,56 @@ struct tcp_sock {
 	u32 packets_out, sacked_out, lost_out, retrans_out;
 	u32 high_seq;	  /* snd_nxt when recovery began */
 	u32 undo_marker;  /* snd_una then; 0: nothing to undo */
-	u32 undo_retrans; /* retransmits that D-SACKs have not disproved */
-	u32 rack_us, rack_end_seq, rack_rtt;
-	u32 tlp_high_seq; /* a loss probe is out; 0: none */
+	s32 undo_retrans; /* retransmits that D-SACKs have not disproved */
+	u32 retrans_ts;	  /* our timestamp at the first retransmit of this recovery; 0: none */
+	u32 prr_delivered, prr_out;	     /* RFC 6937, since recovery began */
+	u32 rack_us, rack_end_seq, rack_rtt; /* RFC 8985: the latest sent of what was delivered */
+	u32 rack_fack;			     /* highest that was delivered */
+	u32 rack_dsack_seq; /* one round trip's D-SACKs count once: until this is acknowledged */
+	u32 tlp_high_seq;   /* a loss probe is out; 0: none */
 	u32 delivered;
-	u8 ca_state; /* enum tcp_ca_state */
-	u8 reordering;
-	u8 dup_acks;
-	u8 retransmits; /* timeouts in a row */
+	u8 ca_state;	 /* enum tcp_ca_state */
+	u8 reordering;	 /* dupthresh */
+	u8 rack_steps;	 /* the reordering window, in quarters of the shortest round trip */
+	u8 rack_persist; /* recoveries until it is one of them again */
+	u8 timer_mode;	 /* enum tcp_timer_mode: what TCP_TIMER_RETRANSMIT is set for */
+	u8 retransmits;	 /* timeouts in a row */
 	u8 backoff;
-	u8 probes;	/* window or keepalive probes without an answer */
-	u8 syn_retries; /* TCP_SYNCNT; 0: the system's */
+	u8 probes; /* window or keepalive probes without an answer */
 
 	/* congestion control */
-	u32 cwnd, ssthresh, cwnd_cnt, prior_cwnd, prior_ssthresh, cwnd_stamp_us;
+	u32 cwnd, ssthresh, cwnd_cnt, prior_cwnd, prior_ssthresh;
+	u32 last_sent_ms; /* data: what idle means */
 	const struct tcp_cong_ops *cong;
 	u32 cong_state[8]; /* its own */
 
 	/* timers: one `timer` for all of them, due at the first of these (clock_ns(); 0: off) */
 	struct timer timer;
-	u64 due[4];	      /* enum tcp_timer */
+	u64 due[3];	      /* enum tcp_timer */
 	u32 last_received_ms; /* for keepalive */
 
 	/* options and flags */
-	u32 flags; /* TCP_F_* */
+	u32 flags;	  /* TCP_F_* */
+	u8 stage;	  /* enum tcp_stage; under user_lock */
+	bool no_space;	  /* poll() or a writer wants to hear of room; set without the lock */
+	u8 syn_retries;	  /* TCP_SYNCNT; 0: the system's */
+	u16 user_mss;	  /* TCP_MAXSEG */
+	u32 window_clamp; /* largest window ever to tell */
 	u32 notsent_lowat, user_timeout_ms;
 	u32 keepalive_ms, keepalive_interval_ms; /* 0: the system's */
 	u8 keepalive_probes;
-	u8 defer_accept; /* seconds */
+	u8 defer_accept; /* in SYN-ACKs, as Linux keeps it; tcp_defer_accept_s() */
 	s32 linger2;	 /* seconds in FIN_WAIT2; 0: the system's */
 
 	struct tcp_listen *listen; /* LISTEN: queues of requests and of children */
 	struct tcp_sock *parent;   /* on its accept queue, referenced; NULL else */
 	struct list_head accept_link;
 };
+
+/* What connect() goes by: a connection that has failed is not forgotten before the program has heard of it. */
+enum tcp_stage { TCP_UNCONNECTED, TCP_CONNECTING, TCP_CONNECTED, TCP_DISCONNECTING };
+
+enum tcp_urgent { TCP_URG_NONE, TCP_URG_COMING, TCP_URG_THERE, TCP_URG_READ };
 
 enum tcp_flag {
 	TCP_F_SACK = 1 << 0, /* negotiated */
@@ -223,7 +244,7 @@ enum tcp_flag {
 	TCP_F_ECN = 1 << 3,
 	TCP_F_NODELAY = 1 << 4,
 	TCP_F_CORK = 1 << 5,
-	TCP_F_QUICKACK = 1 << 6,   /* TCP_QUICKACK 1: for now */
+	TCP_F_SLOWACK = 1 << 6,	   /* TCP_QUICKACK 0 */
 	TCP_F_ORPHAN = 1 << 7,	   /* no file any more */
 	TCP_F_FIN_QUEUED = 1 << 8, /* the program has shut down; its FIN is the last of write_seq */
 	TCP_F_FIN_RECEIVED = 1 << 9,
@@ -231,8 +252,12 @@ enum tcp_flag {
 	TCP_F_TSO = 1 << 11,  /* the device cuts */
 	TCP_F_HASHED = 1 << 12,
 	TCP_F_CWND_LIMITED = 1 << 13,
-	TCP_F_SYN_DATA_RESERVED = 1 << 14,
-	TCP_F_REPAIR_RESERVED = 1 << 15,
+	TCP_F_CONNECTOR = 1 << 14,   /* its port: connect() chose it */
+	TCP_F_CHILD = 1 << 15,	     /* it shares its listener's */
+	TCP_F_UNSHARING = 1 << 16,   /* and had no SO_REUSEADDR then */
+	TCP_F_FIN_WANTED = 1 << 17,  /* there was no memory for the FIN: the timer tries again */
+	TCP_F_REORDERED = 1 << 18,   /* the path has been seen to do that */
+	TCP_F_TLP_RETRANS = 1 << 19, /* the loss probe was old data */
 };
 
 static inline struct tcp_sock *tcp_sk(struct sock *sk)
@@ -243,22 +268,17 @@ static inline struct tcp_sock *tcp_sk(struct sock *sk)
 
 /* ---- from IP to the connection: tcp_rcv.c, tcp_hash.c ------------------------------------------------------ */
 
-void tcp_init(void);
+void tcp_init(void);	     /* at start-up: tcp_socket.c; calls the next */
+void tcp_arrival_init(void); /* tables, caches, secrets: tcp_state.c */
 /* For code that holds sk.lock: one segment, header checked, TCP_CB() filled in. Takes the reference. */
 void tcp_rcv_state(struct tcp_sock *tp, struct sk_buff *skb);
 
-/* Into the table of connections, under sk.lock. false: there is one with these addresses. (A TIME_WAIT one that may be
- * reused gives way: RFC 6191.) */
-bool tcp_hash_insert(struct tcp_sock *tp);
-void tcp_unhash(struct tcp_sock *tp);
-/* For /proc and TCP_INFO's friends: each entry with a reference, as port_next(). */
-struct tcp_hashed *tcp_hash_next(u64 *position, struct tcp_hashed *after);
-void tcp_hashed_put(struct tcp_hashed *hashed);
+/* The table of connections: net/tcp_hash.h. */
 
 /* ---- ports: tcp_port.c ------------------------------------------------------------------------------------- */
 
-/* Under user_lock. bind(): port 0 chooses. connect() without bind: a port with which the four are unique, hashed in one
- * step with it. 0, -EADDRINUSE, -EADDRNOTAVAIL. */
+/* Under user_lock. bind(): port 0 chooses. connect(): hashed.{saddr,daddr,dport} are set; gives it a port if it has none,
+ * puts it into the table of connections and sets iss. 0, -EADDRINUSE, -EADDRNOTAVAIL. */
 int tcp_bind_port(struct tcp_sock *tp, u16 port);
 int tcp_connect_port(struct tcp_sock *tp);
 void tcp_share_port(struct tcp_sock *child, const struct tcp_sock *listener);
@@ -270,8 +290,13 @@ void tcp_listen_unhash(struct tcp_sock *tp);
 /* ---- arrival: tcp_listen.c, tcp_syn_sent.c, tcp_segment.c, tcp_data.c, tcp_timewait.c ---------------------- */
 
 void tcp_set_state(struct tcp_sock *tp, enum tcp_state state);
+/* Where its packets go: inet.flow, from hashed's addresses and the socket's options. 0 or -errno. */
+int tcp_route(struct tcp_sock *tp);
 /* The end, in whatever state: CLOSED, out of the tables, timers off, queues freed, SO_ERROR set (0: none), all woken. */
 void tcp_done(struct tcp_sock *tp, int error);
+#define TCP_TIMEWAIT_NS (60 * NSEC_PER_SEC) /* Linux's 2 MSL */
+/* How long FIN_WAIT2 waits when nobody is left to wait: TCP_LINGER2, or the system's. */
+u64 tcp_fin_timeout(const struct tcp_sock *tp);
 /* To a TIME_WAIT structure of its own (state FIN_WAIT2 or TIME_WAIT), and tcp_done(). */
 void tcp_time_wait(struct tcp_sock *tp, enum tcp_state state, u64 timeout_ns);
 /* Stateless answers to a segment. */
@@ -291,6 +316,9 @@ void tcp_cleanup_rcvbuf(struct tcp_sock *tp, u32 copied);
 /* What may still come, by the memory that is left (SO_RCVBUF): the window to tell, unscaled. */
 u32 tcp_receive_space(const struct tcp_sock *tp);
 
+/* What both SYNs offer is what holds: flags, scales, mss_clamp. */
+struct tcp_options;
+void tcp_negotiate(struct tcp_sock *tp, const struct tcp_options *options);
 /* Options of a segment, parsed and checked. */
 struct tcp_options {
 	u16 mss;   /* 0: none */
@@ -322,18 +350,40 @@ int tcp_send_syn(struct tcp_sock *tp); /* SYN, or SYN-ACK in SYN_RECV (simultane
 void tcp_send_fin(struct tcp_sock *tp);
 /* An RST of our own accord: close with unread data, linger 0, abort. */
 void tcp_send_active_reset(struct tcp_sock *tp);
-/* A buffer for `tp`'s data, headroom reserved, charged; NULL: none. Put on the queue by tcp_queue_skb(). */
+/* A buffer for data, headroom reserved; NULL: none. Any lock or none. */
 struct sk_buff *tcp_alloc_skb(struct tcp_sock *tp, gfp_t gfp);
+/* At the end of write_queue, as the next bytes of write_seq: sets TCP_CB(), charges sk.wmem with
+ * skb->truesize. The caller's reference goes there. */
 void tcp_queue_skb(struct tcp_sock *tp, struct sk_buff *skb);
+/* The last buffer, if it was never sent, so that data may be added to it; NULL: none. */
+static inline struct sk_buff *tcp_unsent_tail(struct tcp_sock *tp)
+{
+	return tp->send_head ? skb_peek_tail(&tp->write_queue) : NULL;
+}
+/* `size` bytes were added to it, and its truesize has grown by so much. */
+static inline void tcp_grow_tail(struct tcp_sock *tp, struct sk_buff *tail, u32 size, u32 truesize)
+{
+	TCP_CB(tail)->end_seq += size;
+	tp->write_seq += size;
+	WRITE_ONCE(tp->inet.sk.wmem, tp->inet.sk.wmem + truesize);
+}
+/* All of it gone, sent or not. */
+void tcp_write_queue_purge(struct tcp_sock *tp);
 /* MSS from the path's MTU, the peer's option, and our options. */
 void tcp_sync_mss(struct tcp_sock *tp, u32 pmtu);
-/* Bytes that a TSO packet may have now. */
-u32 tcp_size_goal(struct tcp_sock *tp);
+/* Bytes that a buffer should have at most, as things are: a multiple of the MSS. */
+u32 tcp_size_goal(const struct tcp_sock *tp);
+/* The scale with which so large a window can be told. */
+u8 tcp_choose_wscale(u32 space);
 
 /* What an acknowledgement does to the sender: window, cleaning, RTT, SACK, recovery, congestion window. False: the ACK
  * is not acceptable (RFC 5961: challenge ACK was sent), drop the segment. */
 bool tcp_ack(struct tcp_sock *tp, struct sk_buff *skb);
-/* A connection begins: initial window, RTT from the handshake. */
+/* The first sample, where it was the SYN-ACK of a request that took so long. */
+void tcp_rtt_first(struct tcp_sock *tp, u32 us);
+/* What a new socket's sender begins with: tcp_create() calls it, under no lock. */
+void tcp_sender_init(struct tcp_sock *tp);
+/* A connection begins: initial window, keepalive. */
 void tcp_sender_start(struct tcp_sock *tp);
 void tcp_icmp_frag_needed(struct tcp_sock *tp, u32 mtu);
 
@@ -354,12 +404,19 @@ extern const struct tcp_cong_ops *tcp_cong_default; /* /proc/sys/net/ipv4/tcp_co
 /* ---- timers: tcp_timer.c --------------------------------------------------------------------------------------- */
 
 enum tcp_timer {
-	TCP_TIMER_RETRANSMIT, /* RTO, loss probe, RACK's reordering wait, zero-window probe: never two of them */
+	TCP_TIMER_RETRANSMIT, /* enum tcp_timer_mode: never two of them */
 	TCP_TIMER_DELACK,
-	TCP_TIMER_KEEPALIVE, /* and FIN_WAIT2's end, and the handshake's */
-	TCP_TIMER_PACE,	     /* spare: what a congestion control may want */
+	TCP_TIMER_KEEPALIVE,
+	NR_TCP_TIMERS,
 };
-void tcp_timers_init(struct tcp_sock *tp);
+enum tcp_timer_mode {
+	TCP_MODE_RTO,
+	TCP_MODE_LOSS_PROBE,
+	TCP_MODE_REORDERING,
+	TCP_MODE_WINDOW_PROBE
+};
+/* SO_KEEPALIVE or a TCP_KEEP* has changed; a connection begins. */
+void tcp_keepalive_start(struct tcp_sock *tp);
 void tcp_timer_set(struct tcp_sock *tp, enum tcp_timer which, u64 due);
 void tcp_timer_clear(struct tcp_sock *tp, enum tcp_timer which);
 void tcp_timers_stop(struct tcp_sock *tp); /* all */
@@ -382,6 +439,8 @@ void tcp_write_space(struct tcp_sock *tp);
 /* A new connection's socket; process or softirq. NULL: no memory. */
 struct tcp_sock *tcp_create(gfp_t gfp);
 
+/* TCP_DEFER_ACCEPT: net/tcp_option.c. */
+u32 tcp_defer_accept_s(const struct tcp_sock *tp);
 /* Orphans (no file, not yet CLOSED), memory: limits and counts of /proc/net/sockstat. */
 bool tcp_too_many_orphans(void);
 extern u64 tcp_orphan_count;   /* atomic */

@@ -128,6 +128,10 @@ static inline void list_splice_tail_init(struct list_head *list, struct list_hea
 	for (pos = list_first_entry(head, __typeof__(*pos), member); &pos->member != (head); \
 	     pos = list_next_entry(pos, member))
 
+#define list_for_each_entry_reverse(pos, head, member)                                      \
+	for (pos = list_last_entry(head, __typeof__(*pos), member); &pos->member != (head); \
+	     pos = list_entry(pos->member.prev, __typeof__(*pos), member))
+
 /* The body may take `pos` off the list. */
 #define list_for_each_entry_safe(pos, tmp, head, member)             \
 	for (pos = list_first_entry(head, __typeof__(*pos), member), \

@@ -7,6 +7,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <tests/sys/test.h>
 
 #define ADDR(text, port_)                                \
 	((struct sockaddr_in){ .sin_family = AF_INET,    \

@@ -9,7 +9,7 @@ static void drop(struct sk_buff *skb)
 	skb_put(skb);
 }
 
-const struct ip_protocol udp_protocol = { .rcv = drop };
+const struct ip_protocol udp_protocol = { .rcv = drop }, tcp_protocol = { .rcv = drop };
 
 struct port_table raw_table;
 

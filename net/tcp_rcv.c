@@ -1,0 +1,312 @@
+/*
+ * Steps 6 and 7 of the journey for TCP: is the segment whole, whose is it, and which file knows what to do with it in
+ * the state that its connection is in?
+ *
+ *	found in the table	a connection	its state: tcp_rcv_state()
+ *				a request	tcp_request_rcv()	net/tcp_listen.c
+ *				TIME_WAIT	tcp_timewait_rcv()	net/tcp_timewait.c
+ *	a listener		tcp_listen_rcv()			net/tcp_listen.c
+ *	nobody			an RST
+ *
+ * Context: softirq. Locks: the connection's sk.lock, from here to the end of the segment's processing.
+ */
+#include <net/tcp.h>
+
+#include <kernel/trace.h>
+#include <net/snmp.h>
+#include <net/tcp_arrival.h>
+#include <net/tcp_hash.h>
+
+/* ---- options ---------------------------------------------------------------------------------------------- */
+
+enum {
+	OPT_END = 0,
+	OPT_NOP = 1,
+	OPT_MSS = 2,
+	OPT_WSCALE = 3,
+	OPT_SACK_PERMITTED = 4,
+	OPT_SACK = 5,
+	OPT_TIMESTAMP = 8
+};
+
+#define MAX_WSCALE 14 /* RFC 7323 2.3 */
+#define SACK_BLOCK 8  /* bytes */
+
+static u16 get_be16(const u8 *at)
+{
+	return at[0] << 8 | at[1];
+}
+
+static u32 get_be32(const u8 *at)
+{
+	return (u32)get_be16(at) << 16 | get_be16(at + 2);
+}
+
+/* One that has a length, at `at`. What does not have the right one is as if it were not there. */
+static void parse_option(struct tcp_options *options, const struct tcphdr *th, const u8 *at,
+			 u8 length)
+{
+	bool syn = th->flags & TCPHDR_SYN;
+
+	switch (at[0]) {
+	case OPT_MSS:
+		if (length == 4 && syn)
+			options->mss = get_be16(at + 2);
+		break;
+	case OPT_WSCALE:
+		if (length == 3 && syn)
+			options->wscale = min(at[2], (u8)MAX_WSCALE);
+		break;
+	case OPT_SACK_PERMITTED:
+		if (length == 2 && syn)
+			options->sack_permitted = true;
+		break;
+	case OPT_SACK:
+		if (length >= 2 + SACK_BLOCK && (length - 2) % SACK_BLOCK == 0) {
+			options->nr_sacks = (length - 2) / SACK_BLOCK;
+			options->sack_at = at + 2 - (const u8 *)th;
+		}
+		break;
+	case OPT_TIMESTAMP:
+		if (length == 10) {
+			options->has_timestamp = true;
+			options->tsval = get_be32(at + 2);
+			options->tsecr = get_be32(at + 6);
+		}
+		break;
+	}
+}
+
+bool tcp_parse_options(const struct sk_buff *skb, struct tcp_options *options)
+{
+	const struct tcphdr *th = tcp_hdr(skb);
+	const u8 *at = (const u8 *)(th + 1), *end = (const u8 *)th + TCP_HLEN(th);
+
+	*options = (struct tcp_options){ .wscale = -1 };
+	while (at < end && *at != OPT_END) {
+		if (*at == OPT_NOP) {
+			at++;
+			continue;
+		}
+		if (end - at < 2 || at[1] < 2 || at[1] > end - at)
+			return false;
+		parse_option(options, th, at, at[1]);
+		at += at[1];
+	}
+	return true;
+}
+
+/* ---- the header --------------------------------------------------------------------------------------------- */
+
+static bool checksum_ok(struct sk_buff *skb)
+{
+	const struct iphdr *ip = ip_hdr(skb);
+	u32 sum;
+
+	if (skb->ip_summed != CHECKSUM_NONE)
+		return true;
+	sum = checksum_pseudo(ip->saddr, ip->daddr, IPPROTO_TCP, skb->len);
+	if (checksum_fold(skb_checksum(skb, 0, skb->len, sum)) != 0)
+		return false;
+	skb->ip_summed = CHECKSUM_UNNECESSARY;
+	return true;
+}
+
+/* Is the header whole, and do the lengths agree? */
+static bool header_ok(struct sk_buff *skb)
+{
+	u32 length;
+
+	if (!skb_may_pull(skb, sizeof(struct tcphdr)))
+		return false;
+	skb_set_transport_header(skb);
+	length = TCP_HLEN(tcp_hdr(skb));
+	if (length < sizeof(struct tcphdr) || !skb_may_pull(skb, length))
+		return false;
+	skb_set_transport_header(skb);
+	return true;
+}
+
+/* The most common options by far are two NOPs and a timestamp (RFC 7323, appendix A). */
+static bool only_timestamp(const struct tcphdr *th)
+{
+	static const u8 aligned[4] = { OPT_NOP, OPT_NOP, OPT_TIMESTAMP, 10 };
+
+	return TCP_HLEN(th) == sizeof(*th) + 12 &&
+	       !__builtin_memcmp(th + 1, aligned, sizeof(aligned));
+}
+
+/* What the segment says, into TCP_CB(). data goes to the payload. */
+static void fill_cb(struct sk_buff *skb)
+{
+	const struct tcphdr *th = tcp_hdr(skb);
+	struct tcp_cb *cb = TCP_CB(skb);
+	struct tcp_options options;
+
+	*cb = (struct tcp_cb){
+		.seq = ntohl(th->seq),
+		.ack = ntohl(th->ack),
+		.window = ntohs(th->window),
+		.flags = th->flags,
+	};
+	if (only_timestamp(th)) {
+		cb->has_timestamp = true;
+		cb->tsval = get_be32((const u8 *)(th + 1) + 4);
+		cb->tsecr = get_be32((const u8 *)(th + 1) + 8);
+	} else if (TCP_HLEN(th) > sizeof(*th)) {
+		tcp_parse_options(skb, &options);
+		cb->has_timestamp = options.has_timestamp;
+		cb->tsval = options.tsval;
+		cb->tsecr = options.tsecr;
+		cb->nr_sacks = options.nr_sacks;
+		cb->sack_at = options.sack_at;
+	}
+	skb_pull(skb, TCP_HLEN(th));
+	cb->end_seq = cb->seq + skb->len + !!(cb->flags & TCPHDR_SYN) + !!(cb->flags & TCPHDR_FIN);
+}
+
+/* ---- by state ------------------------------------------------------------------------------------------------- */
+
+void tcp_rcv_state(struct tcp_sock *tp, struct sk_buff *skb)
+{
+	switch (tp->hashed.state) {
+	case TCP_SYN_SENT:
+		tcp_syn_sent_rcv(tp, skb);
+		break;
+	case TCP_CLOSE:
+	case TCP_LISTEN: /* a connection that was made a listener while we waited for its lock */
+		skb_put(skb);
+		break;
+	default:
+		tcp_segment_arrives(tp, skb);
+	}
+}
+
+static void rcv_connection(struct tcp_sock *tp, struct sk_buff *skb)
+{
+	struct sock *sk = tcp_to_sock(tp);
+
+	tp->last_received_ms = tcp_clock_ms();
+	spin_lock_bh(&sk->lock);
+	tcp_rcv_state(tp, skb);
+	spin_unlock_bh(&sk->lock);
+}
+
+/* Nobody: an RST, if it was meant for us alone. */
+static void rcv_nobody(struct sk_buff *skb)
+{
+	if (!(TCP_CB(skb)->flags & TCPHDR_RST))
+		tcp_send_reset_to(skb);
+	skb_put(skb);
+}
+
+static void rcv_listener(const struct tcp_four *four, struct sk_buff *skb)
+{
+	struct tcp_sock *listener = tcp_listen_lookup(four, skb->dev);
+
+	if (!listener) {
+		rcv_nobody(skb);
+		return;
+	}
+	trace(SOCK_LOOKUP, skb, tcp_to_sock(listener)->ino, ntohs(four->sport));
+	tcp_listen_rcv(listener, skb);
+	sock_put(tcp_to_sock(listener));
+}
+
+/* A segment for the remains of a connection may begin a new one with the same four: then a listener gets it. */
+static void rcv_timewait(const struct tcp_four *four, struct tcp_hashed *hashed,
+			 struct sk_buff *skb)
+{
+	if (tcp_timewait_rcv(hashed, skb))
+		rcv_listener(four, skb);
+}
+
+static void dispatch(struct sk_buff *skb)
+{
+	const struct iphdr *ip = ip_hdr(skb);
+	const struct tcphdr *th = tcp_hdr(skb);
+	const struct tcp_four four = { ip->daddr, ip->saddr, th->dest, th->source };
+	struct tcp_hashed *hashed = tcp_hash_lookup(&four);
+
+	if (!hashed) {
+		rcv_listener(&four, skb);
+		return;
+	}
+	switch (hashed->kind) {
+	case TCP_HASHED_CONNECTION:
+		trace(SOCK_LOOKUP, skb, tcp_to_sock(tcp_of(hashed))->ino, ntohs(four.sport));
+		rcv_connection(tcp_of(hashed), skb);
+		break;
+	case TCP_HASHED_REQUEST:
+		tcp_request_rcv(hashed, skb);
+		break;
+	case TCP_HASHED_TIMEWAIT:
+		rcv_timewait(&four, hashed, skb);
+		break;
+	}
+	tcp_hashed_put(hashed);
+}
+
+static void tcp_rcv(struct sk_buff *skb)
+{
+	snmp_inc(TCP_InSegs);
+	/* A broadcast is no connection. */
+	if (skb->pkt_type != PACKET_HOST || !header_ok(skb)) {
+		snmp_inc(TCP_InErrs);
+		skb_put(skb);
+		return;
+	}
+	if (!checksum_ok(skb)) {
+		snmp_inc(TCP_InCsumErrors);
+		snmp_inc(TCP_InErrs);
+		skb_put(skb);
+		return;
+	}
+	fill_cb(skb);
+	trace(TCP_RCV, skb, TCP_CB(skb)->seq, TCP_CB(skb)->ack, TCP_CB(skb)->flags);
+	dispatch(skb);
+}
+
+/* ---- ICMP errors about what we sent ------------------------------------------------------------------------------ */
+
+/* Soft errors are remembered for a connection that then times out; a hard one ends an attempt to connect. RFC 5927: an
+ * error that does not quote a sequence number in flight is a stranger's. */
+static void connection_error(struct tcp_sock *tp, u32 seq, const struct icmp_error *error)
+{
+	bool connecting = TCPF(tp->hashed.state) & (TCPF(TCP_SYN_SENT) | TCPF(TCP_SYN_RECV));
+
+	if (TCPF(tp->hashed.state) & (TCPF(TCP_CLOSE) | TCPF(TCP_LISTEN)))
+		return;
+	if (!between(seq, tp->snd_una, tp->snd_nxt))
+		return;
+	if (error->type == ICMP_DEST_UNREACH && error->code == ICMP_FRAG_NEEDED)
+		tcp_icmp_frag_needed(tp, error->info);
+	else if (connecting && error->fatal)
+		tcp_done(tp, error->error);
+}
+
+static void tcp_error(struct sk_buff *skb, const struct iphdr *ip, const struct icmp_error *error)
+{
+	const struct tcphdr *th = (const struct tcphdr *)skb->data;
+	struct tcp_hashed *hashed;
+
+	/* eight bytes are all that must be quoted: ports and sequence number */
+	if (!skb_may_pull(skb, 8))
+		return;
+	th = (const struct tcphdr *)skb->data;
+	hashed = tcp_hash_lookup(&(struct tcp_four){ ip->saddr, ip->daddr, th->source, th->dest });
+	if (!hashed)
+		return;
+	if (hashed->kind == TCP_HASHED_CONNECTION) {
+		struct tcp_sock *tp = tcp_of(hashed);
+
+		spin_lock_bh(&tcp_to_sock(tp)->lock);
+		connection_error(tp, ntohl(th->seq), error);
+		spin_unlock_bh(&tcp_to_sock(tp)->lock);
+	} else if (hashed->kind == TCP_HASHED_REQUEST) {
+		tcp_request_error(hashed, ntohl(th->seq));
+	}
+	tcp_hashed_put(hashed);
+}
+
+const struct ip_protocol tcp_protocol = { tcp_rcv, tcp_error };

@@ -1,0 +1,132 @@
+/*
+ * A connection's life as a whole: its state, its end, and the numbers that nobody outside may guess.
+ *
+ * Context: softirq, and process with softirqs off. Lock: the connection's sk.lock.
+ */
+#include <net/tcp_arrival.h>
+
+#include <kernel/lib/errno.h>
+#include <kernel/lib/hash.h>
+#include <kernel/random.h>
+#include <net/tcp_listen.h>
+#include <net/tcp_port.h>
+#include <net/tcp_timewait.h>
+
+static struct siphash_key seq_key, ts_key; /* constant after start-up */
+
+/* ---- state ------------------------------------------------------------------------------------------------------ */
+
+void tcp_set_state(struct tcp_sock *tp, enum tcp_state state)
+{
+	WRITE_ONCE(tp->hashed.state, state);
+}
+
+u64 tcp_fin_timeout(const struct tcp_sock *tp)
+{
+	return (tp->linger2 > 0 ? (u32)tp->linger2 : tcp_sysctl.fin_timeout_s) * NSEC_PER_SEC;
+}
+
+/* What was received can still be read, if there is somebody to read it. */
+static void free_queues(struct tcp_sock *tp)
+{
+	tcp_write_queue_purge(tp);
+	skb_queue_purge(&tp->ooo);
+	if (tp->flags & TCP_F_ORPHAN)
+		skb_queue_purge(&tcp_to_sock(tp)->receive_queue);
+}
+
+void tcp_done(struct tcp_sock *tp, int error)
+{
+	struct sock *sk = tcp_to_sock(tp);
+	bool hashed = TCPF(tp->hashed.state) & ~(TCPF(TCP_CLOSE) | TCPF(TCP_LISTEN));
+
+	tcp_set_state(tp, TCP_CLOSE);
+	tcp_timers_stop(tp);
+	free_queues(tp);
+	if (!(tp->inet.flags & INET_PORT_CHOSEN) || tp->flags & TCP_F_CHILD)
+		tcp_unbind_port(tp);
+	sk->shutdown |= SHUTDOWN_MASK;
+	if (error)
+		WRITE_ONCE(sk->error, error);
+	if (tp->flags & TCP_F_ORPHAN)
+		__atomic_sub_fetch(&tcp_orphan_count, 1, __ATOMIC_RELAXED);
+	tcp_wake(tp, EPOLLIN | EPOLLRDNORM | EPOLLOUT | EPOLLWRNORM | EPOLLHUP | EPOLLRDHUP |
+			     (error ? EPOLLERR : 0));
+	/* Last: it may be the last reference but the caller's. */
+	if (hashed)
+		tcp_hash_remove(&tp->hashed);
+}
+
+int tcp_route(struct tcp_sock *tp)
+{
+	struct inet_sock *inet = &tp->inet;
+	struct flow *flow = &inet->flow;
+
+	flow->saddr = tp->hashed.saddr;
+	flow->daddr = tp->hashed.daddr;
+	flow->oif = inet->sk.bound_dev;
+	flow->protocol = IPPROTO_TCP;
+	flow->tos = inet->tos;
+	flow->ttl = inet->ttl ?: IP_DEFAULT_TTL;
+	flow->dont_fragment = true;
+	return ip_route(flow);
+}
+
+/* ---- numbers ------------------------------------------------------------------------------------------------------- */
+
+/* RFC 6528: a clock of 4 us, and a secret that is another one for each connection. */
+u32 tcp_secure_seq(be32 saddr, be32 daddr, be16 sport, be16 dport)
+{
+	const struct tcp_four four = { saddr, daddr, sport, dport };
+
+	return siphash(&four, sizeof(four), &seq_key) + clock_ns() / (4 * NSEC_PER_USEC);
+}
+
+/* Timestamps tell how long we have been running; not from a secret place on. */
+u32 tcp_secure_ts_offset(be32 saddr, be32 daddr)
+{
+	const be32 pair[2] = { saddr, daddr };
+
+	return siphash(pair, sizeof(pair), &ts_key);
+}
+
+/* RFC 5961 7: a limit for all connections together. Counting may be a few off between CPUs. */
+static bool challenge_allowed(void)
+{
+	static u64 second;
+	static u32 count;
+	u64 now = clock_ns() / NSEC_PER_SEC;
+
+	if (READ_ONCE(second) != now) {
+		WRITE_ONCE(second, now);
+		/* not a round number: who counts our answers learns whether his guess was one of them */
+		WRITE_ONCE(count, random_below(tcp_sysctl.challenge_ack_limit / 2 + 1));
+	}
+	return __atomic_add_fetch(&count, 1, __ATOMIC_RELAXED) <= tcp_sysctl.challenge_ack_limit;
+}
+
+void tcp_send_challenge_ack(struct tcp_sock *tp)
+{
+	if (challenge_allowed())
+		tcp_send_ack(tp);
+}
+
+/* ---- the table's other kinds, and start-up ---------------------------------------------------------------------------- */
+
+void tcp_hashed_free(struct tcp_hashed *hashed)
+{
+	if (hashed->kind == TCP_HASHED_REQUEST)
+		tcp_request_free(hashed);
+	else
+		tcp_timewait_free(hashed);
+}
+
+void tcp_arrival_init(void)
+{
+	random_fill(&seq_key, sizeof(seq_key));
+	random_fill(&ts_key, sizeof(ts_key));
+	tcp_hash_init();
+	tcp_port_init();
+	tcp_listen_init();
+	tcp_timewait_init();
+}
