@@ -338,7 +338,7 @@ static noinline void finish_sending(struct e1000 *nic)
 static inline void handle_events(struct e1000 *nic, u32 icr)
 {
 	if (unlikely((icr | READ_ONCE(nic->events)) & INT_LSC)) {
-		__atomic_and_fetch(&nic->events, ~INT_LSC, __ATOMIC_RELAXED);
+		__atomic_and_fetch(&nic->events, ~(u32)INT_LSC, __ATOMIC_RELAXED);
 		e1000_check_link(nic);
 	}
 }

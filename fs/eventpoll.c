@@ -398,7 +398,11 @@ static void ep_done_scan(struct eventpoll *ep, struct list_head *scanned)
 
 static bool put_event(struct epoll_event __user *user, u32 events, u64 data)
 {
-	return !put_user(events, &user->events) && !put_user(data, &user->data);
+	/* the structure is packed: its members have no address that every compiler likes */
+	u64 at = (u64)user;
+
+	return !put_user(events, (u32 __user *)at) &&
+	       !put_user(data, (u64 __user *)(at + offsetof(struct epoll_event, data)));
 }
 
 /* It was reported: silent from now on, or to be looked at again, or (EPOLLET) neither before the next event. */
