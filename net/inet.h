@@ -32,12 +32,12 @@ struct inet_sock {
 	u8 multicast_ttl;
 	u8 pmtudisc; /* IP_PMTUDISC_* */
 	u8 min_ttl;
+	be32 flow_saddr; /* what was asked for, when flow.saddr was found */
 	struct inet_extra
 		*extra; /* what few sockets have; made when first wanted, NULL until then */
 	/* where the last packet went, and the next one probably goes: the route is looked up only if the address
 	 * is another one */
 	struct flow flow;
-	be32 flow_saddr; /* what was asked for, when flow.saddr was found */
 };
 
 /* Options that are on or off, and what the user chose rather than we. */

@@ -51,7 +51,7 @@ extern u32 route_generation;
 struct flow {
 	be32 saddr; /* 0: chosen */
 	be32 daddr;
-	u32 oif; /* device index; 0: any */
+	u16 oif; /* device index; 0: any */
 	u8 protocol, tos, ttl;
 	bool dont_fragment;
 	u8 options_length;

@@ -144,11 +144,10 @@ struct tcp_sock {
 	struct sk_buff *send_head; /* the first in it that was never sent; NULL: all were */
 
 	/* From here to `cong`: one connection's, forgotten by connect(AF_UNSPEC). Receiving: */
-	u32 rcv_nxt;	/* next expected */
-	u32 copied_seq; /* next that the program will read */
-	u32 rcv_wup;	/* rcv_nxt when the window was last told */
-	u32 rcv_wnd;	/* the window told then */
-	u32 irs;
+	u32 rcv_nxt;	     /* next expected */
+	u32 copied_seq;	     /* next that the program will read */
+	u32 rcv_wup;	     /* rcv_nxt when the window was last told */
+	u32 rcv_wnd;	     /* the window told then */
 	u32 ts_recent;	     /* RFC 7323 */
 	u32 ts_recent_stamp; /* seconds */
 	u32 rcv_urg;	     /* urgent pointer: the byte's sequence number; urg_valid */
@@ -168,13 +167,13 @@ struct tcp_sock {
 	u32 snd_wl1;	/* seq of the segment that last changed it */
 	u32 max_window; /* the largest ever seen: half of it is worth sending */
 	u32 iss;
-	u32 pushed_seq; /* last byte with PSH */
-	u32 small_seq;	/* end of the last segment sent that was not full (Minshall) */
-	u32 ts_offset;	/* our timestamps: milliseconds, from a place that differs by address */
-	u32 snd_up;	/* urgent: one behind the last urgent byte; MSG_OOB */
-	u16 mss;	/* payload bytes a segment, options taken off */
-	u16 mss_clamp;	/* the peer's MSS option */
+	u32 small_seq; /* end of the last segment sent that was not full (Minshall) */
+	u32 ts_offset; /* our timestamps: milliseconds, from a place that differs by address */
+	u32 snd_up;    /* urgent: one behind the last urgent byte; MSG_OOB */
+	u16 mss;       /* payload bytes a segment, options taken off */
+	u16 mss_clamp; /* the peer's MSS option */
 	u8 snd_wscale, rcv_wscale;
+	bool no_space; /* poll() or a writer wants to hear of room; set without the lock */
 
 	/* round trips, in us */
 	u32 srtt;   /* << 3 */
@@ -205,32 +204,35 @@ struct tcp_sock {
 
 	/* congestion control */
 	u32 cwnd, ssthresh, cwnd_cnt, prior_cwnd, prior_ssthresh;
-	u32 last_sent_ms; /* data: what idle means */
+	u32 last_sent_ms;     /* data: what idle means */
+	u32 last_received_ms; /* anything: for keepalive */
+	u32 cong_state[6];    /* its own */
 	const struct tcp_cong_ops *cong;
-	u32 cong_state[8]; /* its own */
 
-	/* timers: one `timer` for all of them, due at the first of these (clock_ns(); 0: off) */
+	/* timers: one `timer` for all of them, due at the first of these */
 	struct timer timer;
-	u64 due[3];	      /* enum tcp_timer */
-	u32 last_received_ms; /* for keepalive */
+	u32 due[3]; /* enum tcp_timer: clock_ns() in units of 2^16, the low bits; 0: off */
 
 	/* options and flags */
 	u32 flags;	  /* TCP_F_* */
-	u8 stage;	  /* enum tcp_stage; under user_lock */
-	bool no_space;	  /* poll() or a writer wants to hear of room; set without the lock */
-	u8 syn_retries;	  /* TCP_SYNCNT; 0: the system's */
-	u16 user_mss;	  /* TCP_MAXSEG */
 	u32 window_clamp; /* largest window ever to tell */
 	u32 notsent_lowat, user_timeout_ms;
-	u32 keepalive_ms, keepalive_interval_ms; /* 0: the system's */
+	u16 keepalive_s, keepalive_interval_s; /* 0: the system's */
+	u16 user_mss;			       /* TCP_MAXSEG */
+	s16 linger2;			       /* seconds in FIN_WAIT2; 0: the system's */
 	u8 keepalive_probes;
 	u8 defer_accept; /* in SYN-ACKs, as Linux keeps it; tcp_defer_accept_s() */
-	s32 linger2;	 /* seconds in FIN_WAIT2; 0: the system's */
+	u8 syn_retries;	 /* TCP_SYNCNT; 0: the system's */
+	u8 stage;	 /* enum tcp_stage; under user_lock */
 
-	struct tcp_listen *listen; /* LISTEN: queues of requests and of children */
-	struct tcp_sock *parent;   /* on its accept queue, referenced; NULL else */
-	struct list_head accept_link;
+	union {
+		struct tcp_listen *listen;    /* a listener's, or one's that was: its queues */
+		struct tcp_sock *accept_next; /* on an accept queue: the next one */
+	};
 };
+#if !CONFIG_DEBUG
+static_assert(sizeof(struct tcp_sock) <= 752, "an idle connection costs less than 1 KiB, all told");
+#endif
 
 /* What connect() goes by: a connection that has failed is not forgotten before the program has heard of it. */
 enum tcp_stage { TCP_UNCONNECTED, TCP_CONNECTING, TCP_CONNECTED, TCP_DISCONNECTING };
@@ -419,6 +421,8 @@ enum tcp_timer_mode {
 void tcp_keepalive_start(struct tcp_sock *tp);
 void tcp_timer_set(struct tcp_sock *tp, enum tcp_timer which, u64 due);
 void tcp_timer_clear(struct tcp_sock *tp, enum tcp_timer which);
+/* When it is due, by clock_ns(); 0: it is off. */
+u64 tcp_timer_due(const struct tcp_sock *tp, enum tcp_timer which);
 void tcp_timers_stop(struct tcp_sock *tp); /* all */
 static inline u32 tcp_clock_us(void)
 {
@@ -434,6 +438,9 @@ static inline u32 tcp_clock_ms(void)
 extern const struct sock_ops tcp_sock_ops;
 /* Wake those for whom `events` are news. */
 void tcp_wake(struct tcp_sock *tp, u32 events);
+/* SO_SNDBUF, unless the program has chosen it: twice the congestion window, so that what follows is there when what is
+ * in flight is acknowledged. */
+void tcp_expand_sndbuf(struct tcp_sock *tp);
 /* Send space has become free: wake writers if a third is (sndbuf rule). */
 void tcp_write_space(struct tcp_sock *tp);
 /* A new connection's socket; process or softirq. NULL: no memory. */

@@ -120,17 +120,28 @@ static void clean_queue(struct tcp_sock *tp, struct tcp_ack *ack)
 
 /* ---- the round trip ------------------------------------------------------------------------------------------------------ */
 
-/* Of what was sent once; else by timestamp, that knows which of two it was (RFC 7323 4). */
+/* By the timestamp that came back, which knows which of two it was (RFC 7323 4): the round trip was not longer. It is
+ * in milliseconds, so one more. */
+static s32 bound_by_timestamp(const struct tcp_sock *tp, const struct tcp_ack *ack, s32 us)
+{
+	u32 ms = tcp_timestamp(tp) - ack->tsecr;
+
+	if (ms >= TCP_RTO_MAX_US / 1000)
+		return us;
+	if (us < 0)
+		return ack->advanced ? (s32)max(ms, 1U) * 1000 : us;
+	return min(us, (s32)(ms + 1) * 1000);
+}
+
+/* From what was sent once. After a timeout that is not enough: of several ACKs the first may have been lost. */
 static void sample_rtt(struct tcp_sock *tp, const struct tcp_ack *ack)
 {
 	s32 us = ack->retrans_acked || ack->rtt_us < 0 ? ack->sack_rtt_us : ack->rtt_us;
 
-	if (us < 0 && ack->advanced && ack->tsecr) {
-		u32 ms = tcp_timestamp(tp) - ack->tsecr;
-
-		if (ms < TCP_RTO_MAX_US / 1000)
-			us = max(ms, 1U) * 1000;
-	}
+	if (ack->tsecr)
+		us = bound_by_timestamp(tp, ack, us);
+	else if (unlikely(tp->ca_state == TCP_CA_LOSS))
+		return;
 	if (us >= 0)
 		tcp_rtt_sample(tp, us);
 }
@@ -261,5 +272,6 @@ void tcp_sender_start(struct tcp_sock *tp)
 	tp->ts_offset = tcp_secure_ts_offset(tp->hashed.saddr, tp->hashed.daddr);
 	tp->last_sent_ms = tp->last_received_ms = tcp_clock_ms();
 	tp->cong->init(tp);
+	tcp_expand_sndbuf(tp);
 	tcp_keepalive_start(tp);
 }

@@ -30,8 +30,8 @@ static void inherit(struct tcp_sock *child, const struct tcp_sock *listener)
 	child->flags = listener->flags & (TCP_F_NODELAY | TCP_F_CORK);
 	child->user_mss = listener->user_mss;
 	child->user_timeout_ms = listener->user_timeout_ms;
-	child->keepalive_ms = listener->keepalive_ms;
-	child->keepalive_interval_ms = listener->keepalive_interval_ms;
+	child->keepalive_s = listener->keepalive_s;
+	child->keepalive_interval_s = listener->keepalive_interval_s;
 	child->keepalive_probes = listener->keepalive_probes;
 	child->notsent_lowat = listener->notsent_lowat;
 	child->linger2 = listener->linger2;
@@ -55,14 +55,12 @@ static void set_addresses(struct tcp_sock *child, const struct tcp_hashed *four)
 static void set_numbers(struct tcp_sock *child, const struct tcp_request *request,
 			const struct tcp_cb *cb)
 {
-	child->irs = request->irs;
 	child->rcv_nxt = child->rcv_wup = child->copied_seq = request->irs + 1;
 	child->rcv_wnd = request->window;
 	child->rcv_wscale = request->rcv_wscale;
 	child->advmss = request->advmss;
 	child->iss = request->iss;
-	child->snd_una = child->snd_nxt = child->write_seq = child->pushed_seq = child->snd_up =
-		request->iss + 1;
+	child->snd_una = child->snd_nxt = child->write_seq = child->snd_up = request->iss + 1;
 	child->flags |= (tcp_sysctl.timestamps ? TCP_F_TIMESTAMPS : 0) |
 			(tcp_sysctl.sack ? TCP_F_SACK : 0) |
 			(tcp_sysctl.window_scaling ? TCP_F_WSCALE : 0);
@@ -106,8 +104,8 @@ static void queue_child(struct tcp_sock *listener, struct tcp_sock *child)
 	struct tcp_listen *listen = listener->listen;
 
 	tcp_share_port(child, listener);
-	child->parent = listener;
-	list_add_tail(&child->accept_link, &listen->children);
+	*(listen->last_child ? &listen->last_child->accept_next : &listen->first_child) = child;
+	listen->last_child = child;
 	listen->nr_children++;
 	snmp_inc(TCP_PassiveOpens);
 	tcp_wake(listener, EPOLLIN | EPOLLRDNORM);

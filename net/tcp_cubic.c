@@ -15,8 +15,7 @@
 #define MAX_DISTANCE 1000000 /* ms from K: beyond that the cube is of no use, and too large */
 
 struct cubic {
-	u32 w_max;    /* window at the last loss */
-	u32 origin;   /* what the curve is flat at */
+	u32 w_max; /* window at the last loss, or when growth began, if that was more: the curve is flat there */
 	u32 epoch_ms; /* when growth began; 0: not yet */
 	u32 last_ms;  /* last time it grew: idling does not count */
 	u32 k_ms;
@@ -50,8 +49,8 @@ static void begin_epoch(struct tcp_sock *tp, struct cubic *cubic, u32 now_ms)
 	cubic->last_ms = now_ms;
 	cubic->w_reno = tp->cwnd;
 	cubic->reno_acked = 0;
-	cubic->origin = max(cubic->w_max, tp->cwnd);
-	cubic->k_ms = cube_root(min(cubic->origin - tp->cwnd, 1000000U) * ONE_BY_C);
+	cubic->w_max = max(cubic->w_max, tp->cwnd);
+	cubic->k_ms = cube_root(min(cubic->w_max - tp->cwnd, 1000000U) * ONE_BY_C);
 }
 
 /* Where the curve will be in a round trip; not more than half of the window away. */
@@ -61,7 +60,7 @@ static u32 target(const struct tcp_sock *tp, const struct cubic *cubic, u32 now_
 	s64 window;
 
 	t = max(min(t, (s64)MAX_DISTANCE), -(s64)MAX_DISTANCE);
-	window = cubic->origin + t * t * t / (s64)ONE_BY_C;
+	window = cubic->w_max + t * t * t / (s64)ONE_BY_C;
 	return max(min(window, (s64)tp->cwnd + tp->cwnd / 2), (s64)tp->cwnd);
 }
 

@@ -471,7 +471,6 @@ static struct tcp_listen *new_listen(struct tcp_sock *tp)
 		return NULL;
 	listen->tp = tp;
 	timer_init(&listen->timer, listen_timer);
-	INIT_LIST_HEAD(&listen->children);
 	for (u32 i = 0; i < TCP_SYN_LEVELS; i++)
 		INIT_LIST_HEAD(&listen->requests[i]);
 	return listen;
@@ -497,7 +496,6 @@ int tcp_listen_start(struct tcp_sock *tp, int backlog)
 static void reset_child(struct tcp_sock *child)
 {
 	spin_lock_nested(&tcp_to_sock(child)->lock);
-	child->parent = NULL;
 	if (child->hashed.state != TCP_CLOSE) {
 		child->flags |= TCP_F_ORPHAN;
 		__atomic_add_fetch(&tcp_orphan_count, 1, __ATOMIC_RELAXED);
@@ -529,19 +527,22 @@ void tcp_listen_stop(struct tcp_sock *tp)
 
 bool tcp_accept_ready(const struct tcp_sock *tp)
 {
-	return tp->listen && !list_empty(&tp->listen->children);
+	return tp->listen && READ_ONCE(tp->listen->first_child);
 }
 
 struct tcp_sock *tcp_accept_dequeue(struct tcp_sock *tp)
 {
+	struct tcp_listen *listen = tp->listen;
 	struct tcp_sock *child;
 
 	if (!tcp_accept_ready(tp))
 		return NULL;
-	child = list_first_entry(&tp->listen->children, struct tcp_sock, accept_link);
-	list_del_init(&child->accept_link);
-	child->parent = NULL;
-	tp->listen->nr_children--;
+	child = listen->first_child;
+	WRITE_ONCE(listen->first_child, child->accept_next);
+	if (!child->accept_next)
+		listen->last_child = NULL;
+	child->accept_next = NULL;
+	listen->nr_children--;
 	return child;
 }
 

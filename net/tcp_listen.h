@@ -28,7 +28,8 @@ struct tcp_listen {
 	struct tcp_sock *tp;
 	/* under tp's sk.lock */
 	struct list_head requests[TCP_SYN_LEVELS]; /* the SYN queue, by retries */
-	struct list_head children; /* the accept queue, by accept_link; referenced */
+	struct tcp_sock *first_child,
+		*last_child; /* the accept queue, by accept_next; referenced */
 	u32 nr_requests, nr_children, backlog;
 	u32 cookies_at; /* seconds: when the last cookie was sent; 0: never */
 };

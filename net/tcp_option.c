@@ -129,28 +129,27 @@ static int set_keepidle(struct tcp_sock *tp, int seconds)
 {
 	if (seconds < 1 || seconds > MAX_KEEP_SECONDS)
 		return -EINVAL;
-	tp->keepalive_ms = seconds * MSEC_PER_SEC;
+	tp->keepalive_s = seconds;
 	restart_keepalive(tp);
 	return 0;
 }
 
 static int get_keepidle(const struct tcp_sock *tp)
 {
-	return tp->keepalive_ms ? tp->keepalive_ms / MSEC_PER_SEC : tcp_sysctl.keepalive_time_s;
+	return tp->keepalive_s ?: tcp_sysctl.keepalive_time_s;
 }
 
 static int set_keepintvl(struct tcp_sock *tp, int seconds)
 {
 	if (seconds < 1 || seconds > MAX_KEEP_SECONDS)
 		return -EINVAL;
-	tp->keepalive_interval_ms = seconds * MSEC_PER_SEC;
+	tp->keepalive_interval_s = seconds;
 	return 0;
 }
 
 static int get_keepintvl(const struct tcp_sock *tp)
 {
-	return tp->keepalive_interval_ms ? tp->keepalive_interval_ms / MSEC_PER_SEC
-					 : tcp_sysctl.keepalive_intvl_s;
+	return tp->keepalive_interval_s ?: tcp_sysctl.keepalive_intvl_s;
 }
 
 static int set_keepcnt(struct tcp_sock *tp, int count)

@@ -177,30 +177,53 @@ static u32 choose_window(struct tcp_sock *tp)
 
 /* ---- every segment ----------------------------------------------------------------------------------------------------------- */
 
-/* Options in front of the payload, then the header. */
-static struct tcphdr *push_header(struct tcp_sock *tp, struct sk_buff *skb, u8 flags, u32 now)
+/* A full segment has no room for blocks; tcp_push_or_ack() sends an ACK of its own for them. */
+static inline bool has_blocks(const struct tcp_sock *tp, const struct sk_buff *skb)
+{
+	return !skb->len && (tp->ooo.count || tp->dsack[0] != tp->dsack[1]);
+}
+
+/* A SYN, or what has arrived out of order. */
+static noinline struct tcphdr *push_rare_header(struct tcp_sock *tp, struct sk_buff *skb, u8 flags,
+						u32 timestamp)
 {
 	be32 options[TCP_MAX_OPTIONS / 4], *end = options;
 	struct sack_block blocks[SACK_BLOCKS];
 	struct tcphdr *th;
 	u32 size, nr;
 
-	if (unlikely(flags & TCPHDR_SYN)) {
-		end = put_syn_options(tp, end, now);
+	if (flags & TCPHDR_SYN) {
+		end = put_syn_options(tp, end, timestamp);
 	} else {
+		nr = blocks_to_report(tp, blocks);
 		if (tp->flags & TCP_F_TIMESTAMPS)
-			end = put_timestamp(tp, end, OPTION_TS, now);
-		/* A full segment has no room for blocks; tcp_push_or_ack() sends an ACK of its own for them. */
-		if (unlikely(!skb->len && (tp->ooo.count || tp->dsack[0] != tp->dsack[1]))) {
-			nr = blocks_to_report(tp, blocks);
-			if (nr)
-				end = put_sacks(end, blocks, nr);
-		}
+			end = put_timestamp(tp, end, OPTION_TS, timestamp);
+		if (nr)
+			end = put_sacks(end, blocks, nr);
 	}
 	size = (u8 *)end - (u8 *)options;
 	th = skb_push(skb, sizeof(*th) + size);
 	memcpy(th + 1, options, size);
 	th->offset = (sizeof(*th) + size) / 4 << 4;
+	return th;
+}
+
+/* Options in front of the payload, then the header. */
+static inline struct tcphdr *push_header(struct tcp_sock *tp, struct sk_buff *skb, u8 flags,
+					 u32 timestamp)
+{
+	struct tcphdr *th;
+
+	if (unlikely(flags & TCPHDR_SYN || has_blocks(tp, skb)))
+		return push_rare_header(tp, skb, flags, timestamp);
+	if (unlikely(!(tp->flags & TCP_F_TIMESTAMPS))) {
+		th = skb_push(skb, sizeof(*th));
+		th->offset = sizeof(*th) / 4 << 4;
+		return th;
+	}
+	th = skb_push(skb, sizeof(*th) + TCP_TIMESTAMP_BYTES);
+	th->offset = (sizeof(*th) + TCP_TIMESTAMP_BYTES) / 4 << 4;
+	put_timestamp(tp, (be32 *)(th + 1), OPTION_TS, timestamp);
 	return th;
 }
 
@@ -222,7 +245,7 @@ static void put_urgent(const struct tcp_sock *tp, struct tcphdr *th, u32 seq)
 }
 
 /* The one place where segments of a connection are made: `skb` is the payload. Takes the reference. */
-static int emit(struct tcp_sock *tp, struct sk_buff *skb, u32 seq, u8 flags)
+static int emit(struct tcp_sock *tp, struct sk_buff *skb, u32 seq, u8 flags, u64 now)
 {
 	struct flow *flow = &tp->inet.flow;
 	struct tcphdr *th;
@@ -235,7 +258,7 @@ static int emit(struct tcp_sock *tp, struct sk_buff *skb, u32 seq, u8 flags)
 			return error;
 		}
 	}
-	th = push_header(tp, skb, flags, tcp_timestamp(tp));
+	th = push_header(tp, skb, flags, (u32)(now / NSEC_PER_MSEC) + tp->ts_offset);
 	th->source = tp->hashed.sport;
 	th->dest = tp->hashed.dport;
 	th->seq = htonl(seq);
@@ -266,7 +289,7 @@ static int emit_bare(struct tcp_sock *tp, u32 seq, u8 flags)
 
 	if (!skb)
 		return -ENOBUFS;
-	return emit(tp, skb, seq, flags);
+	return emit(tp, skb, seq, flags, clock_ns());
 }
 
 /* Of what has no data: not beyond a window that has shrunk. */
@@ -275,30 +298,29 @@ static u32 acceptable_seq(const struct tcp_sock *tp)
 	return before(tcp_window_end(tp), tp->snd_nxt) ? tcp_window_end(tp) : tp->snd_nxt;
 }
 
-int tcp_transmit(struct tcp_sock *tp, struct sk_buff *skb)
+int tcp_transmit(struct tcp_sock *tp, struct sk_buff *skb, u64 now)
 {
 	struct tcp_cb *cb = TCP_CB(skb);
-	u32 now = tcp_clock_us();
 	int error;
 
 	tcp_restore(skb);
 	skb->gso_segs = cb->segments > 1 ? cb->segments : 0;
 	skb->gso_size = cb->segments > 1 ? tp->mss : 0;
-	error = emit(tp, skb_get(skb), cb->seq, cb->flags);
+	error = emit(tp, skb_get(skb), cb->seq, cb->flags, now);
 	if (unlikely(error))
 		return error;
-	cb->sent_us = now;
+	cb->sent_us = now / NSEC_PER_USEC;
 	return 0;
 }
 
-int tcp_send_new(struct tcp_sock *tp, struct sk_buff *skb)
+int tcp_send_new(struct tcp_sock *tp, struct sk_buff *skb, u64 now)
 {
 	struct tcp_cb *cb = TCP_CB(skb);
 	u32 payload = tcp_payload(skb);
 	int error;
 
 	cb->segments = tcp_count_segments(tp, payload);
-	error = tcp_transmit(tp, skb);
+	error = tcp_transmit(tp, skb, now);
 	if (unlikely(error)) {
 		cb->segments = 0;
 		return error;
@@ -373,7 +395,7 @@ static void restart_after_idle(struct tcp_sock *tp, u32 now_ms)
 }
 
 /* true: something was sent. */
-static bool send_some(struct tcp_sock *tp)
+static bool send_some(struct tcp_sock *tp, u64 now)
 {
 	struct sk_buff *skb;
 	bool sent = false, may;
@@ -386,7 +408,7 @@ static bool send_some(struct tcp_sock *tp)
 			break;
 		if (unlikely(size < tcp_payload(skb)) && !tcp_split(tp, skb, size))
 			break;
-		if (tcp_send_new(tp, skb))
+		if (tcp_send_new(tp, skb, now))
 			break;
 		sent = true;
 	}
@@ -406,7 +428,7 @@ void tcp_push(struct tcp_sock *tp)
 	if (tp->ack_pending)
 		tp->quick_acks = 0;
 	net_batch_begin();
-	if (likely(send_some(tp))) {
+	if (likely(send_some(tp, now))) {
 		tp->last_sent_ms = now / NSEC_PER_MSEC;
 		tcp_rearm_sent(tp, now);
 	} else if (!tp->packets_out) {
@@ -496,6 +518,7 @@ static int send_syn_ack(struct tcp_sock *tp)
 
 int tcp_send_syn(struct tcp_sock *tp)
 {
+	u64 now = clock_ns();
 	int error;
 
 	if (tp->hashed.state == TCP_SYN_RECV)
@@ -503,12 +526,12 @@ int tcp_send_syn(struct tcp_sock *tp)
 	prepare_syn(tp);
 	if (!queue_flag(tp, TCPHDR_SYN, GFP_ATOMIC))
 		return -ENOBUFS;
-	error = tcp_send_new(tp, tp->send_head);
+	error = tcp_send_new(tp, tp->send_head, now);
 	/* For want of room it may go later; what has no route has none. */
 	if (error && error != -ENOBUFS)
 		return error;
 	snmp_inc(TCP_ActiveOpens);
-	tcp_rearm_sent(tp, clock_ns());
+	tcp_rearm_sent(tp, now);
 	return 0;
 }
 

@@ -33,7 +33,7 @@ static u32 show_timer(const struct tcp_sock *tp, u64 *ticks)
 	};
 	u64 now = clock_ns();
 	u32 which = tp->due[TCP_TIMER_RETRANSMIT] ? TCP_TIMER_RETRANSMIT : TCP_TIMER_KEEPALIVE;
-	u64 due = tp->due[which];
+	u64 due = tcp_timer_due(tp, which);
 
 	*ticks = due > now ? (due - now) / CLOCK_TICK : 0;
 	if (!due)

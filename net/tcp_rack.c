@@ -155,7 +155,7 @@ static bool probe_with_new(struct tcp_sock *tp)
 	    (size < payload && !tcp_split(tp, skb, size)))
 		return false;
 	tp->flags &= ~TCP_F_TLP_RETRANS;
-	return !tcp_send_new(tp, skb);
+	return !tcp_send_new(tp, skb, clock_ns());
 }
 
 static bool probe_with_last(struct tcp_sock *tp)

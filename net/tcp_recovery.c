@@ -85,7 +85,7 @@ int tcp_retransmit(struct tcp_sock *tp, struct sk_buff *skb)
 	segments = tcp_count_segments(tp, tcp_payload(skb));
 	tcp_recount(tp, cb, segments - cb->segments);
 	cb->segments = segments;
-	error = tcp_transmit(tp, skb);
+	error = tcp_transmit(tp, skb, clock_ns());
 	if (!error)
 		count_retransmit(tp, cb);
 	return error;

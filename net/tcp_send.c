@@ -26,13 +26,6 @@ struct sending {
 
 /* ---- pushing, under sk.lock ---------------------------------------------------------------------------------- */
 
-/* The last byte in the queue is one that the peer's program should see without waiting for more. */
-static void mark_push(struct tcp_sock *tp)
-{
-	TCP_CB(skb_peek_tail(&tp->write_queue))->flags |= TCPHDR_PSH;
-	tp->pushed_seq = tp->write_seq;
-}
-
 /* Bytes are in the queue: are they the last of this call? */
 static void push(struct sending *s)
 {
@@ -41,8 +34,8 @@ static void push(struct sending *s)
 
 	if (last && s->msg->flags & MSG_OOB)
 		tp->snd_up = tp->write_seq;
-	if ((last && !more) || after(tp->write_seq, tp->pushed_seq + tp->max_window / 2))
-		mark_push(tp);
+	if (last && !more) /* the peer's program should see it without waiting for more */
+		TCP_CB(skb_peek_tail(&tp->write_queue))->flags |= TCPHDR_PSH;
 	if (last && more)
 		tp->flags |= TCP_F_MORE;
 	else

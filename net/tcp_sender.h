@@ -70,9 +70,9 @@ void tcp_free_first(struct tcp_sock *tp, struct sk_buff *skb);
 /* ---- output: tcp_output.c -------------------------------------------------------------------------------------- */
 
 /* A buffer of the queue goes out (again). It counts as cb->segments segments then. 0 or -errno. */
-int tcp_transmit(struct tcp_sock *tp, struct sk_buff *skb);
+int tcp_transmit(struct tcp_sock *tp, struct sk_buff *skb, u64 now);
 /* The first that was never sent, whatever window and Nagle say. */
-int tcp_send_new(struct tcp_sock *tp, struct sk_buff *skb);
+int tcp_send_new(struct tcp_sock *tp, struct sk_buff *skb, u64 now);
 /* An ACK with an old sequence number: whoever lives must answer. */
 void tcp_send_probe(struct tcp_sock *tp);
 /* The route is no longer good: another one, and its MTU. 0 or -errno. */

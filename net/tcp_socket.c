@@ -51,6 +51,15 @@ bool tcp_is_writable(const struct tcp_sock *tp)
 	       2ULL * (READ_ONCE(tp->write_seq) - READ_ONCE(tp->snd_nxt)) < lowat;
 }
 
+void tcp_expand_sndbuf(struct tcp_sock *tp)
+{
+	struct sock *sk = tcp_to_sock(tp);
+	u64 wanted = 2ULL * max(tp->cwnd, 10U) * max((u32)tp->mss, (u32)SKB_OBJECT_SIZE);
+
+	if (!(sk->options & SK_SNDBUF_LOCK) && wanted > sk->sndbuf)
+		WRITE_ONCE(sk->sndbuf, max((u32)min(wanted, (u64)tcp_sysctl.wmem[2]), sk->sndbuf));
+}
+
 /*
  *	who finds no room		an acknowledgement
  *	no_space = true			wmem becomes less
@@ -62,7 +71,10 @@ bool tcp_is_writable(const struct tcp_sock *tp)
 void tcp_write_space(struct tcp_sock *tp)
 {
 	smp_mb();
-	if (likely(!READ_ONCE(tp->no_space)) || !tcp_is_writable(tp))
+	if (likely(!READ_ONCE(tp->no_space)))
+		return;
+	tcp_expand_sndbuf(tp);
+	if (!tcp_is_writable(tp))
 		return;
 	WRITE_ONCE(tp->no_space, false);
 	tcp_wake(tp, SOCK_WRITABLE);
@@ -80,7 +92,6 @@ static int init_sock(struct sock *sk)
 	tp->hashed.kind = TCP_HASHED_CONNECTION;
 	tp->hashed.state = TCP_CLOSE;
 	tp->window_clamp = MAX_WINDOW;
-	INIT_LIST_HEAD(&tp->accept_link);
 	tcp_sender_init(tp);
 	return 0;
 }

@@ -35,7 +35,6 @@ static void take_syn(struct tcp_sock *tp, struct sk_buff *skb)
 
 	tcp_parse_options(skb, &options);
 	tcp_negotiate(tp, &options);
-	tp->irs = cb->seq;
 	tp->rcv_nxt = cb->seq + 1;
 	tp->rcv_wup = cb->seq + 1;
 	tp->copied_seq = cb->seq + 1;

@@ -17,6 +17,7 @@
 #include <kernel/lib/errno.h>
 #include <net/snmp.h>
 
+#define TICK_NS	     65536ULL /* of tp->due: 32 bits of them are 78 hours, and half of that is enough */
 #define MAX_PROBE_NS (TCP_RTO_MAX_US * NSEC_PER_USEC)
 
 /* ---- the struct timer ------------------------------------------------------------------------------------------- */
@@ -31,10 +32,21 @@ static void start(struct tcp_sock *tp, u64 due)
 	timer_start(&tp->timer, due);
 }
 
+/* Rounded up: never early. 0 means off, so that moment is a tick later. */
 void tcp_timer_set(struct tcp_sock *tp, enum tcp_timer which, u64 due)
 {
-	tp->due[which] = due;
-	start(tp, due);
+	tp->due[which] = (u32)((due + TICK_NS - 1) / TICK_NS) ?: 1;
+	start(tp, due + TICK_NS);
+}
+
+u64 tcp_timer_due(const struct tcp_sock *tp, enum tcp_timer which)
+{
+	u64 now;
+
+	if (!tp->due[which])
+		return 0;
+	now = clock_ns() / TICK_NS;
+	return (now + (s32)(tp->due[which] - (u32)now)) * TICK_NS;
 }
 
 void tcp_timer_clear(struct tcp_sock *tp, enum tcp_timer which)
@@ -110,7 +122,8 @@ static bool retransmits_end(struct tcp_sock *tp)
 		return handshake_ends(tp);
 	if (orphan_ends(tp, tp->retransmits))
 		return true;
-	if (tp->retransmits < 1 || waited_ms(tp) < limit)
+	/* However short the limit, something is tried; if this machine lets us. */
+	if (waited_ms(tp) < limit || (!tp->retransmits && !skb_shared(skb_peek(&tp->write_queue))))
 		return false;
 	give_up(tp);
 	return true;
@@ -148,12 +161,13 @@ static void send_into_window(struct tcp_sock *tp)
 	if (size < payload && !tcp_split(tp, skb, size))
 		return;
 	TCP_CB(skb)->flags |= TCPHDR_PSH;
-	tcp_send_new(tp, skb);
+	tcp_send_new(tp, skb, clock_ns());
 }
 
 static bool probes_end(struct tcp_sock *tp)
 {
-	if (orphan_ends(tp, tp->probes))
+	/* An answer is not enough for an orphan: the window must open. */
+	if (orphan_ends(tp, max(tp->probes, tp->backoff)))
 		return true;
 	if (tp->user_timeout_ms ? !tp->probes || waited_ms(tp) < tp->user_timeout_ms
 				: tp->probes < tcp_sysctl.retries2)
@@ -196,14 +210,15 @@ static void rto_due(struct tcp_sock *tp)
 		return;
 	if (!window_is_shut(tp) && retransmits_end(tp))
 		return;
-	tcp_enter_loss(tp);
-	if (tp->retransmits < 255)
-		tp->retransmits++;
-	if (tcp_retransmit(tp, skb)) { /* it is still our own queue that it waits in */
+	if (skb_shared(skb)) { /* it is our own queue that it waits in, still */
 		tcp_retransmit_timer(tp, TCP_MODE_RTO,
 				     clock_ns() + min(tcp_rto_ns(tp), TCP_RETRY_NS));
 		return;
 	}
+	tcp_enter_loss(tp);
+	if (tp->retransmits < 255)
+		tp->retransmits++;
+	tcp_retransmit(tp, skb);
 	tp->backoff = min(tp->backoff + 1, 16);
 	tcp_retransmit_timer(tp, TCP_MODE_RTO, clock_ns() + tcp_rto_ns(tp));
 }
@@ -246,7 +261,7 @@ static bool set_loss_probe(struct tcp_sock *tp, u64 now, u64 rto)
 
 void tcp_rearm_sent(struct tcp_sock *tp, u64 now)
 {
-	u64 rto = tp->due[TCP_TIMER_RETRANSMIT];
+	u64 rto = tcp_timer_due(tp, TCP_TIMER_RETRANSMIT);
 
 	if (rto && tp->timer_mode == TCP_MODE_REORDERING)
 		return;
@@ -280,7 +295,7 @@ static void delack_due(struct tcp_sock *tp)
 
 static u32 keepalive_ms(const struct tcp_sock *tp)
 {
-	return tp->keepalive_ms ?: tcp_sysctl.keepalive_time_s * 1000;
+	return (tp->keepalive_s ?: tcp_sysctl.keepalive_time_s) * 1000;
 }
 
 void tcp_keepalive_start(struct tcp_sock *tp)
@@ -324,7 +339,7 @@ static void keepalive_due(struct tcp_sock *tp)
 	} else {
 		tcp_send_probe(tp);
 		tp->probes++;
-		wait_ms = tp->keepalive_interval_ms ?: tcp_sysctl.keepalive_intvl_s * 1000;
+		wait_ms = (tp->keepalive_interval_s ?: tcp_sysctl.keepalive_intvl_s) * 1000;
 	}
 	tcp_timer_set(tp, TCP_TIMER_KEEPALIVE, clock_ns() + wait_ms * NSEC_PER_MSEC);
 }
@@ -341,7 +356,7 @@ static void run_due(struct tcp_sock *tp)
 	u64 now = clock_ns(), next = ~0ULL;
 
 	for (u32 which = 0; which < NR_TCP_TIMERS; which++) {
-		if (!tp->due[which] || tp->due[which] > now)
+		if (!tp->due[which] || tcp_timer_due(tp, which) > now)
 			continue;
 		tp->due[which] = 0;
 		handlers[which](tp);
@@ -350,7 +365,7 @@ static void run_due(struct tcp_sock *tp)
 	}
 	for (u32 which = 0; which < NR_TCP_TIMERS; which++)
 		if (tp->due[which])
-			next = min(next, tp->due[which]);
+			next = min(next, tcp_timer_due(tp, which));
 	if (next != ~0ULL)
 		start(tp, next);
 }

@@ -34,6 +34,7 @@ static u64 in_use_before;
 int ip_output(struct sk_buff *skb, struct flow *flow)
 {
 	struct sk_buff *copy;
+	u64 fail;
 
 	skb_set_transport_header(skb);
 	if (shim_no_way) {
@@ -41,7 +42,9 @@ int ip_output(struct sk_buff *skb, struct flow *flow)
 		return -ENOBUFS;
 	}
 	CHECK(nr_out < MAX_OUT);
+	fail = net_shim_fail_nth(0);
 	copy = skb_clone(skb, GFP_ATOMIC);
+	net_shim_fail_nth(fail);
 	copy->gso_size = skb->gso_size;
 	out[nr_out++] = copy;
 	/* as if it had gone through IP and Ethernet */
@@ -94,6 +97,10 @@ bool tcp_too_many_orphans(void)
 }
 
 void tcp_write_space(struct tcp_sock *tp)
+{
+}
+
+void tcp_expand_sndbuf(struct tcp_sock *tp)
 {
 }
 
@@ -356,9 +363,11 @@ void shim_check(void)
 static void deliver_ack(u32 ack, const u32 *sacks, u32 nr_sacks, u32 tsecr)
 {
 	struct tcp_sock *tp = shim_tp;
+	u64 fail = net_shim_fail_nth(0);
 	struct sk_buff *skb = skb_alloc(64, GFP_ATOMIC);
 	u32 *at = (u32 *)(skb->head + 64 + sizeof(struct tcphdr));
 
+	net_shim_fail_nth(fail);
 	skb_set_transport_header(skb);
 	for (u32 i = 0; i < 2 * nr_sacks; i++)
 		at[i] = htonl(sacks[i]);
@@ -570,10 +579,15 @@ u64 shim_transfer(const struct shim_path *path, u32 bytes, u64 limit_ns)
 	peer.ts_recent = 0;
 	nr_flying = shim_segments = shim_retransmitted = 0;
 	shim_write(bytes, true);
+	shim_keeps = path->nic_keeps;
 	while (tp->snd_una != tp->write_seq && host_clock_ns < end && shim_done < 0) {
 		u64 at;
 
 		launch(path);
+		if (path->nic_keeps && !unit_random_below(4))
+			shim_release();
+		if (path->no_memory)
+			net_shim_fail_nth(1 + unit_random_below(8));
 		at = min(next_landing(), host_clock_ns + MS);
 		if (at > host_clock_ns)
 			net_shim_advance(at - host_clock_ns);
@@ -597,5 +611,6 @@ u64 shim_transfer(const struct shim_path *path, u32 bytes, u64 limit_ns)
 		}
 	}
 	kfree(peer.have);
+	net_shim_fail_nth(0);
 	return tp->snd_una == tp->write_seq ? host_clock_ns - begin : ~0ULL;
 }

@@ -71,6 +71,8 @@ struct shim_path {
 	bool (*lose)(u32 nth, const struct shim_segment *segment);
 	u64 (*late)(u32 nth);
 	bool lose_acks_too; /* one in four */
+	bool nic_keeps;	    /* its references, for some time */
+	bool no_memory;	    /* now and then */
 	bool delayed_acks;
 };
 /* Until all `bytes` are delivered and acknowledged, or `limit_ns` has passed; how long it took. ~0: not done. */

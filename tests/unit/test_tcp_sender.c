@@ -470,8 +470,8 @@ TEST(keepalive_asks_and_gives_up)
 	struct shim_segment segment;
 
 	tp->inet.sk.options = SK_KEEPALIVE;
-	tp->keepalive_ms = 10000;
-	tp->keepalive_interval_ms = 1000;
+	tp->keepalive_s = 10;
+	tp->keepalive_interval_s = 1;
 	tp->keepalive_probes = 3;
 	tcp_keepalive_start(tp);
 	net_shim_advance(9 * S);
@@ -533,6 +533,22 @@ TEST(probes_without_an_answer_end)
 	shim_write(500, true);
 	net_shim_advance(3600ULL * S);
 	CHECK_EQ(shim_done, ETIMEDOUT);
+	shim_end();
+}
+
+TEST(an_orphan_does_not_wait_for_ever)
+{
+	struct tcp_sock *tp = shim_connection(ALL | TCP_F_ORPHAN, &tcp_reno);
+
+	tp->snd_wnd = 0;
+	shim_window = 0;
+	shim_write(500, true);
+	for (u32 s = 0; s < 400 && shim_done < 0; s++) {
+		net_shim_advance(1 * S);
+		if (count_sent() && shim_done < 0)
+			shim_ack(0);
+	}
+	CHECK_EQ(shim_done, 0);
 	shim_end();
 }
 
@@ -978,6 +994,8 @@ TEST(any_path_delivers)
 			.late = unit_random_below(2) ? delay_some : NULL,
 			.lose_acks_too = unit_random_below(3) == 0,
 			.delayed_acks = unit_random_below(2),
+			.nic_keeps = unit_random_below(4) == 0,
+			.no_memory = unit_random_below(4) == 0,
 			.per_segment_ns = unit_random_below(2) ? 200 * US : 0,
 			.queue = 5 + unit_random_below(60),
 		};
