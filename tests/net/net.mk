@@ -13,5 +13,11 @@ $(O)/net/initramfs.cpio: $(O)/net/server tests/net/net.mk tools/mkinitramfs
 	$(call say,CPIO,$@)
 	$(Q)tools/mkinitramfs $@ $<=/init
 
+# One whose first process is user/tcp_echo.c.
+$(O)/net/tcp_echo.cpio: $(O)/user/tcp_echo tests/net/net.mk tools/mkinitramfs
+	$(call say,CPIO,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)tools/mkinitramfs $@ $<=/init
+
 .PHONY: net-build
-net-build: $(O)/net/initramfs.cpio
+net-build: $(O)/net/initramfs.cpio $(O)/net/tcp_echo.cpio
