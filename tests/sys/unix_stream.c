@@ -221,14 +221,16 @@ TEST(backlog)
 	SHOW(connect_to(client, "@full"));
 	IN_CHILD("waiting client")
 	{
+		int status;
+
 		client = MUST(socket(AF_UNIX, SOCK_STREAM, 0));
 		if (fork() == 0) {
 			sleep_ms(50);
-			SHOW_OK(accept(server, NULL, NULL));
-			_exit(0);
+			_exit(accept(server, NULL, NULL) < 0);
 		}
 		SHOW(connect_to(client, "@full"));
-		wait(NULL);
+		wait(&status);
+		say("accepter: exit %d", WEXITSTATUS(status));
 	}
 	SHOW(listen(server, 5));
 	SHOW(connect_to(client, "@full"));
