@@ -28,6 +28,7 @@ PINGS = 300
 LINK_TRIES = 30  # of a second each
 SOCKETS, WINDOW, SIZE = 8, 8, 64
 NIC_OPTIONS = ("-netdev", f"tap,id=net0,ifname={TAP},script=no,downscript=no", "-device", f"e1000,netdev=net0,mac={MAC}")
+THREAD_NAMES = ("-name", "guest,debug-threads=on")  # in /proc
 LAPIC_EOI = 0xFEE000B0
 
 # name: (what it is, Pollux's aim, whether more is better)
@@ -63,9 +64,9 @@ def make_tap():
         file.write("1")  # nobody else talks on this wire
 
 
-def load(files, *words):
+def load(files, *words, program="load"):
     """What the client says, as {name: number}."""
-    result = subprocess.run([files.bench("host/load"), *map(str, words)], stdout=subprocess.PIPE, text=True, check=True)
+    result = subprocess.run([files.bench(f"host/{program}"), *map(str, words)], stdout=subprocess.PIPE, text=True, check=True)
     return {name: float(value) for name, value in (word.split("=") for word in result.stdout.split())}
 
 
@@ -74,27 +75,32 @@ def udp(files, seconds):
 
 
 class Server(bench_guest.Guest):
-    """A guest that serves."""
+    """A guest that serves: its program has said that it is ready, and warm_up() has been called."""
 
-    def __init__(self, files, kernel, server, count=None):
+    def __init__(self, files, kernel, command, warm_up, count=None):
+        self.warm_up = warm_up
         # Linux leaves the card to init; Pollux may want to know its address from the command line.
-        super().__init__(files, kernel, f"/bench/udp_echo {server} {PORT}", options=f"net={GUEST} ip={GUEST}::{HOST}:255.255.255.0::eth0:off",
-                         extra=NIC_OPTIONS, count=count)
+        super().__init__(files, kernel, command, options=f"net={GUEST} ip={GUEST}::{HOST}:255.255.255.0::eth0:off",
+                         extra=(*THREAD_NAMES, *NIC_OPTIONS), count=count)
 
     def __enter__(self):
         super().__enter__()
-        if not self.wait_for("udp_echo: ready"):
+        if not self.wait_for(": ready"):
             self.__exit__()
             raise NoServer
         if not any(load(self.files, "ping", GUEST, 1)["received"] for _ in range(LINK_TRIES)):
             self.__exit__()
             raise NoServer
-        udp(self.files, WARM_UP_SECONDS)
+        self.warm_up()
         return self
 
 
+def udp_server(files, kernel, server, count=None):
+    return Server(files, kernel, f"/bench/udp_echo {server} {PORT}", lambda: udp(files, WARM_UP_SECONDS), count)
+
+
 def timed(files, kernel, server):
-    with Server(files, kernel, server):
+    with udp_server(files, kernel, server):
         served = udp(files, SECONDS)
         pings = load(files, "ping", GUEST, PINGS)
         flooded = load(files, "flood", GUEST, PORT, SECONDS, SIZE)
@@ -107,7 +113,7 @@ def timed(files, kernel, server):
 
 def per_packet(files, kernel, server, options, totals):
     """What the plugin counted while packets were served: totals() says what of a snapshot is wanted, by name."""
-    with Server(files, kernel, server, count=options) as guest:
+    with udp_server(files, kernel, server, options) as guest:
         before = totals(guest.counts())
         packets = udp(files, SECONDS)["received"]
         after = totals(guest.counts())
@@ -151,9 +157,9 @@ def is_possible():
     return subprocess.run([*unshare(), "true"], stderr=subprocess.DEVNULL, check=False).returncode == 0
 
 
-def measure(files, kernel, row):
-    server = row.removeprefix("udp_")
-    command = [*unshare(), sys.executable, __file__, files.out, kernel, server]
+def measure(files, kernel, *words, script=__file__):
+    """What main() of the script prints, run in a namespace."""
+    command = [*unshare(), sys.executable, script, files.out, kernel, *words]
     result = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(result.stdout or "{}")
 
@@ -162,7 +168,7 @@ def figures(files, rows):
     """{row: {kernel: {figure: value}}}, nothing for a kernel that cannot serve, None where there can be no namespace."""
     if not is_possible():
         return None
-    return {row: {kernel: measure(files, kernel, row) for kernel in files.kernels()} for row in rows}
+    return {row: {kernel: measure(files, kernel, row.removeprefix("udp_")) for kernel in files.kernels()} for row in rows}
 
 
 if __name__ == "__main__":

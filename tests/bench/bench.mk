@@ -15,10 +15,10 @@ $(BENCH)/%: tests/bench/%.c tests/bench/bench.mk user/user.mk | setup
 	$(Q)mkdir -p $(@D)
 	$(Q)$(MUSL_GCC) -pthread -o $@ $<
 
-$(BENCH)/host/%: tests/bench/host/%.c tests/bench/bench.mk | setup
+$(BENCH)/host/%: tests/bench/host/%.c tests/bench/host/times.h tests/bench/bench.mk | setup
 	$(call say,HOSTCC,$<)
 	$(Q)mkdir -p $(@D)
-	$(Q)gcc -std=gnu11 -O2 -D_GNU_SOURCE -Wall -Wextra -o $@ $<
+	$(Q)gcc -std=gnu11 -O2 -D_GNU_SOURCE -Wall -Wextra -Wno-unused-parameter -o $@ $<
 
 $(BENCH)/initramfs.cpio: $(BENCH_PROGRAMS) tests/bench/bench.mk tools/mkinitramfs
 	$(call say,CPIO,$@)

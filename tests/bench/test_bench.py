@@ -8,6 +8,8 @@ import subprocess
 
 import bench_calls
 import bench_guest
+import bench_net
+import bench_tcp
 import pytest
 import qemu
 from guest import OUT, ROOT
@@ -86,3 +88,14 @@ def test_registers_are_counted():
         seen = guest.counts()
     assert seen.counts.ports and seen.counts.kernel > seen.counts.cr3 > 0
     assert sum(register.writes for register in seen.registers if register.device == "apic-msi")
+
+
+@pytest.mark.skipif(not bench_net.is_possible(), reason="no network namespaces here")
+def test_tcp_rows_have_their_figures():
+    rows = ("tcp_echo_16", "tcp_connect", "tcp_receive", "tcp_send")
+    found = bench_tcp.measure(bench_guest.Files(OUT), "pollux", rows, seconds=0.3)
+    assert tuple(found) == rows
+    for row, figures in found.items():
+        wanted = set(bench_tcp.figures_of(row)) - {"memory"} - ({"p50_us", "p99_us"} if row in ("tcp_receive", "tcp_send") else set())
+        assert figures.keys() == wanted
+        assert figures["rate"] > 0 and figures["instructions"] > figures["user"] > 0
