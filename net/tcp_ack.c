@@ -269,7 +269,6 @@ void tcp_sender_start(struct tcp_sock *tp)
 	tp->retransmits = 0;
 	tp->small_seq = tp->snd_una;
 	tp->rack_fack = tp->snd_una;
-	tp->ts_offset = tcp_secure_ts_offset(tp->hashed.saddr, tp->hashed.daddr);
 	tp->last_sent_ms = tp->last_received_ms = tcp_clock_ms();
 	tp->cong->init(tp);
 	tcp_expand_sndbuf(tp);

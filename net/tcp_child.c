@@ -66,6 +66,7 @@ static void set_numbers(struct tcp_sock *child, const struct tcp_request *reques
 			(tcp_sysctl.window_scaling ? TCP_F_WSCALE : 0);
 	tcp_negotiate(child, &request->options);
 	if (child->flags & TCP_F_TIMESTAMPS) {
+		child->ts_offset = request->ts_offset;
 		child->ts_recent = request->tsval;
 		child->ts_recent_stamp = tcp_clock_s();
 	}

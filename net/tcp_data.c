@@ -43,7 +43,8 @@ void tcp_report_duplicate(struct tcp_sock *tp, u32 seq, u32 end_seq)
 	tp->dsack[1] = end_seq;
 }
 
-/* How large the peer's segments are; the first ones open the quick mode. */
+/* How large the peer's segments are; the first ones open the quick mode. 0 as long as none has come: then a FIN is
+ * acknowledged at once, for there was no question that a program would be answering. */
 static void measure_segment(struct tcp_sock *tp, u32 length)
 {
 	if (!tp->rcv_mss) {
@@ -64,14 +65,15 @@ static void rcv_fin(struct tcp_sock *tp)
 	tp->flags |= TCP_F_FIN_RECEIVED;
 	sk->shutdown |= SHUTDOWN_RCV;
 	skb_queue_purge(&tp->ooo);
-	tcp_ack_now(tp);
 	switch (tp->hashed.state) {
 	case TCP_SYN_RECV:
-	case TCP_ESTABLISHED:
+	case TCP_ESTABLISHED: /* the program will close, too, and our FIN carries the acknowledgement */
 		tcp_set_state(tp, TCP_CLOSE_WAIT);
+		tp->quick_acks = 0;
 		break;
 	case TCP_FIN_WAIT1: /* ours is not acknowledged, or it would be FIN_WAIT2 */
 		tcp_set_state(tp, TCP_CLOSING);
+		tcp_ack_now(tp);
 		break;
 	case TCP_FIN_WAIT2:
 		tcp_send_ack(tp);
@@ -190,18 +192,19 @@ static void queue_in_order(struct tcp_sock *tp, struct sk_buff *skb)
 		skb_put(skb);
 		return;
 	}
-	measure_segment(tp, skb->len);
+	if (skb->len)
+		measure_segment(tp, skb->len);
 	tp->rcv_nxt = TCP_CB(skb)->end_seq;
 	enqueue(tp, skb);
 	fin |= take_from_ooo(tp);
-	if (filled)
-		tcp_ack_now(tp); /* RFC 5681 4.2: a gap is closed, or still open */
-	else
-		tcp_ack_soon(tp);
 	if (fin)
 		rcv_fin(tp);
 	else
 		tcp_wake(tp, EPOLLIN | EPOLLRDNORM);
+	if (filled)
+		tcp_ack_now(tp); /* RFC 5681 4.2: a gap is closed, or still open */
+	else
+		tcp_ack_soon(tp);
 }
 
 /* ---- out of order ------------------------------------------------------------------------------------------------- */

@@ -10,6 +10,9 @@
  *
  * Buckets are in chunks, each twice as large as the one before, so that none of them ever moves.
  *
+ * Strangers choose their ports, and an address of theirs may be any; a chain must not become long by that. The hash is keyed
+ * (mulhash), and its values stay in here.
+ *
  * Context: softirq and process; growing: process. Locks: grow_lock, then two buckets' locks, the old one's first. A
  * lookup takes one bucket's alone.
  */
@@ -31,7 +34,7 @@ struct bucket {
 	struct hlist_head chain;
 };
 
-static struct siphash_key key; /* constant after start-up */
+static struct mulhash_key key; /* constant after start-up */
 static struct bucket first_chunk[FIRST_CHUNK];
 static struct bucket *chunks[MAX_CHUNKS] = { first_chunk }; /* a chunk never goes */
 static u32 nr_buckets = FIRST_CHUNK; /* changes under grow_lock and both buckets' locks */
@@ -59,23 +62,19 @@ static u32 index_of(u32 hash, u32 nr)
 
 u32 tcp_hash(be32 saddr, be32 daddr, be16 sport, be16 dport)
 {
-	const struct {
-		be32 saddr, daddr;
-		be16 sport, dport;
-	} __packed four = { saddr, daddr, sport, dport };
-
-	return siphash(&four, sizeof(four), &key);
+	return mulhash((u64)saddr << 32 | daddr, (u64)sport << 32 | dport, &key);
 }
 
 /* The bucket may be split while we wait for its lock: then it is another one. */
 static struct bucket *lock_bucket(u32 hash)
 {
 	for (;;) {
-		u32 index = index_of(hash, READ_ONCE(nr_buckets));
+		u32 nr = READ_ONCE(nr_buckets), index = index_of(hash, nr);
 		struct bucket *bucket = bucket_at(index);
 
 		spin_lock_bh(&bucket->lock);
-		if (likely(index == index_of(hash, READ_ONCE(nr_buckets))))
+		if (likely(nr == READ_ONCE(nr_buckets) ||
+			   index == index_of(hash, READ_ONCE(nr_buckets))))
 			return bucket;
 		spin_unlock_bh(&bucket->lock);
 	}

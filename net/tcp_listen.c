@@ -67,8 +67,7 @@ static void send_syn_ack(const struct tcp_request *request)
 		.wscale = options->wscale < 0 ? -1 : request->rcv_wscale,
 		.sack_permitted = options->sack_permitted,
 		.timestamp = options->has_timestamp,
-		.tsval = tcp_clock_ms() +
-			 tcp_secure_ts_offset(request->hashed.saddr, request->hashed.daddr),
+		.tsval = tcp_clock_ms() + request->ts_offset,
 		.tsecr = request->tsval,
 	});
 }
@@ -218,6 +217,7 @@ static struct tcp_request *new_request(struct tcp_sock *listener, const struct t
 		.listener = listener,
 		.irs = TCP_CB(skb)->seq,
 		.iss = tcp_secure_seq(four->saddr, four->daddr, four->sport, four->dport),
+		.ts_offset = tcp_secure_ts_offset(four->saddr, four->daddr),
 		.started = clock_ns(),
 	};
 	sock_get(tcp_to_sock(listener));

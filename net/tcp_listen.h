@@ -16,6 +16,7 @@ struct tcp_request {
 	/* constant */
 	u32 irs, iss;
 	u32 tsval; /* the peer's */
+	u32 ts_offset;
 	u32 window;
 	u64 started; /* clock_ns() */
 	struct tcp_options options;

@@ -161,7 +161,7 @@ static struct tcp_timewait *new_timewait(const struct tcp_sock *tp, enum tcp_sta
 		.rcv_wscale = tp->rcv_wscale,
 		.ts_recent = tp->ts_recent,
 		.ts_recent_stamp = tp->ts_recent_stamp,
-		.ts_offset = tcp_secure_ts_offset(tp->hashed.saddr, tp->hashed.daddr),
+		.ts_offset = tp->ts_offset,
 		.timestamps = tp->flags & TCP_F_TIMESTAMPS,
 		.tos = tp->inet.tos,
 	};

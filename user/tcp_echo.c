@@ -4,22 +4,25 @@
  *
  *	tcp_echo 7		echoes on port 7, for ever
  *
- * What cannot be written back at once waits in the connection's own buffer; until it has gone, nothing more is read.
+ * What cannot be written back at once waits in a buffer of the connection's own; until it has gone, nothing more is
+ * read. An idle connection has none, so that a hundred thousand of them fit.
  */
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 struct connection {
 	int fd;
-	ssize_t from, to; /* of buffer: what waits */
-	char buffer[1 << 16];
+	char *rest; /* NULL: nothing waits */
+	ssize_t from, to;
 };
 
 static int epfd;
+static char buffer[1 << 16];
 
 static void watch(int op, int fd, uint32_t events, void *data)
 {
@@ -39,8 +42,7 @@ static void take_connections(int listener)
 			close(fd);
 			continue;
 		}
-		connection->fd = fd;
-		connection->from = connection->to = 0;
+		*connection = (struct connection){ .fd = fd };
 		watch(EPOLL_CTL_ADD, fd, EPOLLIN, connection);
 	}
 }
@@ -48,37 +50,63 @@ static void take_connections(int listener)
 static void end(struct connection *connection)
 {
 	close(connection->fd);
+	free(connection->rest);
 	free(connection);
 }
 
-/* Reads again only when all has gone. */
-static void flush(struct connection *c, uint32_t interest)
+static void read_on(struct connection *c)
 {
-	ssize_t n = write(c->fd, c->buffer + c->from, c->to - c->from);
+	free(c->rest);
+	c->rest = NULL;
+	watch(EPOLL_CTL_MOD, c->fd, EPOLLIN, c);
+}
+
+static void write_rest(struct connection *c)
+{
+	ssize_t n = write(c->fd, c->rest + c->from, c->to - c->from);
 
 	if (n > 0)
 		c->from += n;
 	if (c->from == c->to)
-		c->from = c->to = 0;
-	if (c->to ? interest == EPOLLIN : interest == EPOLLOUT)
-		watch(EPOLL_CTL_MOD, c->fd, c->to ? EPOLLOUT : EPOLLIN, c);
+		read_on(c);
+}
+
+static void keep_rest(struct connection *c, const char *from, size_t size)
+{
+	c->rest = malloc(size);
+	if (!c->rest) {
+		end(c);
+		return;
+	}
+	memcpy(c->rest, from, size);
+	c->from = 0;
+	c->to = size;
+	watch(EPOLL_CTL_MOD, c->fd, EPOLLOUT, c);
+}
+
+static void echo(struct connection *c)
+{
+	ssize_t size = read(c->fd, buffer, sizeof(buffer)), n;
+
+	if (size <= 0) {
+		end(c);
+		return;
+	}
+	n = write(c->fd, buffer, size);
+	if (n < 0)
+		n = 0;
+	if (n < size)
+		keep_rest(c, buffer + n, size - n);
 }
 
 static void serve(struct connection *c, uint32_t events)
 {
-	if (events & (EPOLLERR | EPOLLHUP)) {
+	if (events & (EPOLLERR | EPOLLHUP))
 		end(c);
-		return;
-	}
-	if (c->to) {
-		flush(c, EPOLLOUT);
-		return;
-	}
-	c->to = read(c->fd, c->buffer, sizeof(c->buffer));
-	if (c->to <= 0)
-		end(c);
+	else if (c->rest)
+		write_rest(c);
 	else
-		flush(c, EPOLLIN);
+		echo(c);
 }
 
 static int listen_on(int port)

@@ -192,6 +192,7 @@ struct tcp_sock *shim_connection(u32 flags, const struct tcp_cong_ops *cong)
 	tp->snd_wscale = 7;
 	tp->rcv_wscale = 7;
 	tp->snd_wnd = tp->max_window = RX_WINDOW;
+	tp->ts_offset = OUR_TS;
 	tcp_sync_mss(tp, tp->inet.flow.dst.mtu);
 	tcp_sender_start(tp);
 	return tp;
