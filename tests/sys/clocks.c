@@ -31,13 +31,15 @@ TEST(clocks)
 TEST(wall_clock)
 {
 	struct timespec spec;
-	struct timeval val;
+	struct timeval val, later;
 	time_t now;
 
 	SHOW(syscall(SYS_gettimeofday, &val, NULL));
 	syscall(SYS_clock_gettime, CLOCK_REALTIME, &spec);
-	now = syscall(SYS_time, NULL);
-	say("they agree: %s", yes_no(spec.tv_sec - val.tv_sec <= 1 && now - val.tv_sec <= 1));
+	now = syscall(SYS_time, NULL); /* of the last tick */
+	syscall(SYS_gettimeofday, &later, NULL);
+	say("they agree: %s", yes_no(val.tv_sec <= spec.tv_sec && spec.tv_sec <= later.tv_sec &&
+				     val.tv_sec - 1 <= now && now <= later.tv_sec));
 	say("after 2020: %s", yes_no(now > 1577836800));
 	SHOW(syscall(SYS_gettimeofday, NULL, NULL));
 	SHOW(syscall(SYS_gettimeofday, 16, NULL));
@@ -100,56 +102,55 @@ static void handler(int sig)
 
 TEST(time_left)
 {
-	struct timespec time = { 10, 0 }, left = { 0, 0 };
+	struct timespec time = { 100, 0 }, left = { 0, 0 };
 
 	set_handler(SIGALRM, handler, SA_RESTART);
-	ualarm(10000, 0);
+	signal_when_asleep(SIGALRM);
 	SHOW(syscall(SYS_nanosleep, &time, &left));
-	say("left %ld", (long)left.tv_sec);
-	ualarm(10000, 0);
+	say("most of it is left: %s", yes_no(left.tv_sec > 50 && left.tv_sec <= 100));
+	signal_when_asleep(SIGALRM);
 	SHOW(syscall(SYS_nanosleep, &time, NULL));
-	ualarm(10000, 0);
+	signal_when_asleep(SIGALRM);
 	SHOW(syscall(SYS_nanosleep, &time, 16));
 }
 
-TEST(many_sleepers_wake_in_order)
+TEST(many_sleepers)
 {
-	int fds[2];
-	char order[10];
+	int64_t start = now_ns();
+	int status, woken = 0, early = 0;
 
-	MUST(pipe(fds));
 	for (int i = 4; i >= 0; i--) {
 		if (MUST(fork()) == 0) {
-			sleep_ms(10 + 30 * i);
-			order[0] = '0' + i;
-			write(fds[1], order, 1);
-			_exit(0);
+			sleep_ms(10 + 10 * i);
+			_exit(now_ns() - start < (10 + 10 * i) * MSEC);
 		}
 	}
-	while (wait(NULL) > 0)
-		;
-	MUST(read(fds[0], order, 5));
-	say("%.5s", order);
+	for (; wait(&status) > 0; woken++)
+		early += WEXITSTATUS(status);
+	say("%d woken, %d of them early", woken, early);
 }
 
 TEST(cpu_time)
 {
-	struct timespec before, after, cpu;
+	int64_t cost = INT64_MAX;
+	struct timespec cpu;
 	struct rusage usage;
 	struct tms tms;
 	clockid_t clock;
 
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &before);
-	sleep_ms(30);
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
-	say("sleeping costs little: %s",
-	    yes_no(after.tv_sec == before.tv_sec && after.tv_nsec - before.tv_nsec < 20 * MSEC));
-	for (int64_t end = now_ns() + 40 * MSEC; now_ns() < end;)
-		;
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &cpu);
-	say("spinning counts: %s", yes_no(cpu.tv_sec > 0 || cpu.tv_nsec >= 10 * MSEC));
+	/* A machine that stands still with us on it is charged to us: once it will not. */
+	for (int i = 0; i < 100 && cost >= 20 * MSEC; i++) {
+		int64_t before = read_clock(CLOCK_PROCESS_CPUTIME_ID);
+
+		sleep_ms(30);
+		cost = read_clock(CLOCK_PROCESS_CPUTIME_ID) - before;
+	}
+	say("sleeping costs little: %s", yes_no(cost < 20 * MSEC));
+	use_cpu(40);
+	say("spinning counts: %s", yes_no(read_clock(CLOCK_THREAD_CPUTIME_ID) >= 40 * MSEC));
 	getrusage(RUSAGE_SELF, &usage);
-	say("in getrusage: %s", yes_no(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec >= 10000));
+	say("in getrusage: %s", yes_no(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec > 0 ||
+				       usage.ru_utime.tv_usec + usage.ru_stime.tv_usec >= 10000));
 	say("times: %s", yes_no(times(&tms) != -1 && tms.tms_utime + tms.tms_stime >= 1));
 	SHOW(syscall(SYS_times, 16));
 	SHOW(clock_getcpuclockid(getpid(), &clock));

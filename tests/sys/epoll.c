@@ -455,7 +455,7 @@ TEST(interrupted)
 	int epfd = make_epoll();
 
 	set_handler(SIGALRM, on_signal, SA_RESTART);
-	ualarm(3000, 0);
+	signal_when_asleep(SIGALRM);
 	SHOW(epoll_wait(epfd, &event, 1, -1));
 }
 

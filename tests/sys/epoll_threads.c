@@ -32,19 +32,9 @@ static void *wait_once(void *arg)
 
 static bool sleeps(struct waiter *waiter)
 {
-	char path[64], text[256] = "";
 	pid_t tid = __atomic_load_n(&waiter->tid, __ATOMIC_SEQ_CST);
-	int fd;
 
-	if (!tid)
-		return false;
-	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
-	fd = open(path, O_RDONLY);
-	if (fd < 0)
-		return false;
-	read(fd, text, sizeof(text) - 1);
-	close(fd);
-	return strstr(text, ") S ");
+	return tid && is_asleep(getpid(), tid);
 }
 
 /* Until each one sleeps in epoll_wait or is done: whoever was woken runs before this returns. */

@@ -81,14 +81,17 @@ TEST(eventfd_blocks)
 
 TEST(timerfd)
 {
-	struct itimerspec once = { .it_value = { 0, 10 * MSEC } }, now;
-	int64_t start = now_ns();
+	struct itimerspec once = { .it_value = { 1000, 0 } }, now;
 	int fd = timerfd_create(CLOCK_MONOTONIC, 0);
+	int64_t start;
 
 	SHOW(timerfd_settime(fd, 0, &once, NULL));
 	SHOW(timerfd_gettime(fd, &now));
-	say("armed: %s", yes_no(now.it_value.tv_nsec > 0 && now.it_value.tv_nsec <= 10 * MSEC));
+	say("armed: %s", yes_no(now.it_value.tv_sec > 500 && now.it_value.tv_sec <= 1000));
 	say_ready("armed", fd);
+	once.it_value = (struct timespec){ 0, 10 * MSEC };
+	start = now_ns();
+	SHOW(timerfd_settime(fd, 0, &once, NULL));
 	SHOW(read(fd, &value, 8));
 	say("%lu, not early: %s", value, yes_no(now_ns() - start >= 10 * MSEC));
 	SHOW(timerfd_gettime(fd, &now));
@@ -116,7 +119,7 @@ TEST(timerfd_interval)
 	sleep_ms(21);
 	say_ready("after 21 ms", fd);
 	SHOW(read(fd, &value, 8));
-	say("about ten: %s", yes_no(value >= 10 && value < 2000));
+	say("ten or more: %s", yes_no(value >= 10));
 	SHOW(timerfd_settime(fd, 0, &stop, &old));
 	say("interval %ld", old.it_interval.tv_nsec);
 	SHOW(read(fd, &value, 8));
@@ -216,7 +219,7 @@ TEST(pidfd)
 	SHOW(syscall(SYS_pidfd_send_signal, fd, 0, NULL, 0));
 	SHOW(syscall(SYS_pidfd_send_signal, fd, 99, NULL, 0));
 	SHOW(syscall(SYS_pidfd_send_signal, fd, SIGTERM, NULL, 0));
-	SHOW(poll(&(struct pollfd){ fd, POLLIN, 0 }, 1, 1000));
+	SHOW(poll(&(struct pollfd){ fd, POLLIN, 0 }, 1, -1));
 	say_ready("dead", fd);
 	SHOW(waitid(3, fd, &info, WEXITED));
 	say("status %d", info.si_status);

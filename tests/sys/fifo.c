@@ -59,9 +59,9 @@ TEST(open_is_interrupted)
 {
 	MUST(mkfifo("f", 0644));
 	set_handler(SIGALRM, ignore, 0);
-	ualarm(10000, 0);
+	signal_when_asleep(SIGALRM);
 	SHOW_OK(open("f", O_RDONLY));
-	ualarm(10000, 0);
+	signal_when_asleep(SIGALRM);
 	SHOW_OK(open("f", O_WRONLY));
 }
 

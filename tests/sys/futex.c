@@ -59,11 +59,28 @@ TEST(absolute_timeouts)
 	SHOW(futex(&word, FUTEX_WAIT_BITSET | FUTEX_CLOCK_REALTIME, 0, &soon, NULL, ~0U));
 }
 
+static pid_t tids[50]; /* of those who sleep soon */
+static int nr_tids;    /* atomic */
+
+static void about_to_sleep(void)
+{
+	tids[__atomic_fetch_add(&nr_tids, 1, __ATOMIC_SEQ_CST)] = syscall(SYS_gettid);
+}
+
+/* Until so many of them sleep. */
+static void wait_sleepers(int count)
+{
+	for (int i = 0; i < count; i++) {
+		while (!__atomic_load_n(&tids[i], __ATOMIC_SEQ_CST))
+			sched_yield();
+		wait_asleep(getpid(), tids[i]);
+	}
+}
+
 static void *sleeper(void *arg)
 {
-	long result = futex(&word, FUTEX_WAIT, 0, NULL, NULL, 0);
-
-	return (void *)result;
+	about_to_sleep();
+	return (void *)futex(&word, FUTEX_WAIT, 0, NULL, NULL, 0);
 }
 
 TEST(wake_counts)
@@ -72,7 +89,7 @@ TEST(wake_counts)
 
 	for (int i = 0; i < 5; i++)
 		pthread_create(&threads[i], NULL, sleeper, NULL);
-	sleep_ms(10); /* until they sleep */
+	wait_sleepers(5);
 	SHOW(futex(&word, FUTEX_WAKE, 2, NULL, NULL, 0));
 	SHOW(futex(&word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0));
 	SHOW(futex(&word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0));
@@ -86,7 +103,7 @@ TEST(requeue)
 
 	for (int i = 0; i < 5; i++)
 		pthread_create(&threads[i], NULL, sleeper, NULL);
-	sleep_ms(10); /* until they sleep */
+	wait_sleepers(5);
 	SHOW(futex(&word, FUTEX_CMP_REQUEUE, 1, (void *)2L, &other, 7));
 	SHOW(futex(&word, FUTEX_CMP_REQUEUE, 1, (void *)2L, &other, 0));
 	SHOW(futex(&other, FUTEX_WAKE, INT_MAX, NULL, NULL, 0));
@@ -99,6 +116,7 @@ TEST(requeue)
 
 static void *bit_sleeper(void *arg)
 {
+	about_to_sleep();
 	return (void *)futex(&word, FUTEX_WAIT_BITSET, 0, NULL, NULL, (long)arg);
 }
 
@@ -108,7 +126,7 @@ TEST(bitset)
 
 	for (int i = 0; i < 3; i++)
 		pthread_create(&threads[i], NULL, bit_sleeper, (void *)(1L << i));
-	sleep_ms(10); /* until they sleep */
+	wait_sleepers(3);
 	SHOW(futex(&word, FUTEX_WAKE_BITSET, 10, NULL, NULL, 8));
 	SHOW(futex(&word, FUTEX_WAKE_BITSET, 10, NULL, NULL, 2));
 	SHOW(futex(&word, FUTEX_WAKE_BITSET, 10, NULL, NULL, 5));
@@ -123,7 +141,7 @@ TEST(wake_op)
 	other = 5;
 	for (int i = 0; i < 2; i++)
 		pthread_create(&threads[i], NULL, sleeper, NULL);
-	sleep_ms(10); /* until they sleep */
+	wait_sleepers(2);
 	/* other += 3; wake on it if it was 5 */
 	SHOW(futex(&word, FUTEX_WAKE_OP, 1, (void *)1L, &other,
 		   FUTEX_OP(FUTEX_OP_ADD, 3, FUTEX_OP_CMP_EQ, 5)));
@@ -141,7 +159,7 @@ TEST(between_processes)
 
 	if (pid == 0)
 		_exit(futex(shared, FUTEX_WAIT, 0, NULL, NULL, 0) == 0 ? 0 : 1);
-	sleep_ms(10);
+	wait_asleep(pid, pid);
 	SHOW(futex(shared, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0));
 	SHOW(futex(shared, FUTEX_WAKE, 1, NULL, NULL, 0));
 	reap("child", pid);
@@ -174,9 +192,9 @@ TEST(interrupted)
 	struct timespec long_time = { 100, 0 };
 
 	set_handler(SIGALRM, handler, 0);
-	ualarm(10000, 0);
+	signal_when_asleep(SIGALRM);
 	SHOW(futex(&word, FUTEX_WAIT, 0, NULL, NULL, 0));
-	ualarm(10000, 0);
+	signal_when_asleep(SIGALRM);
 	SHOW(futex(&word, FUTEX_WAIT, 0, &long_time, NULL, 0));
 }
 
@@ -188,7 +206,7 @@ static void set_word(int sig)
 TEST(restarted)
 {
 	set_handler(SIGALRM, set_word, SA_RESTART);
-	ualarm(10000, 0);
+	signal_when_asleep(SIGALRM);
 	SHOW(futex(&word, FUTEX_WAIT, 0, NULL, NULL, 0));
 }
 

@@ -101,6 +101,39 @@ static inline void wait_for(int fd, int events)
 	poll(&pfd, 1, 5000);
 }
 
+static inline void to_itself(void)
+{
+	struct sockaddr_in addr = LO(0);
+	socklen_t length = sizeof(addr);
+	int fd = udp_socket();
+	char byte;
+
+	MUST(bind(fd, SA(addr)));
+	MUST(getsockname(fd, (struct sockaddr *)&addr, &length));
+	MUST(sendto(fd, "x", 1, 0, SA(addr)));
+	MUST(recv(fd, &byte, 1, 0));
+	close(fd);
+}
+
+/* Until what was sent has arrived, and what was answered. Most often it has when send() returns; but the kernel may
+ * leave it for later. It keeps the order on one CPU: when what is sent last is there, so is the rest. */
+static inline void settle(void)
+{
+	to_itself();
+	to_itself();
+}
+
+/* settle() has to be on the CPU on which was sent: for tests that use it. */
+static inline void stay_on_one_cpu(void)
+{
+	unsigned long mask[16] = { 0 }; /* of 1024 CPUs */
+	unsigned cpu;
+
+	MUST(syscall(SYS_getcpu, &cpu, NULL, NULL));
+	mask[cpu / 64] = 1UL << (cpu % 64);
+	MUST(syscall(SYS_sched_setaffinity, 0, sizeof(mask), mask));
+}
+
 static inline void say_so_error(int fd)
 {
 	int error = -1;

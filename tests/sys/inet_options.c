@@ -208,6 +208,7 @@ TEST(sent_with_it)
 	struct in_pktinfo info = { 0 };
 	u_char byte = 7;
 
+	stay_on_one_cpu();
 	set_option(server, IPPROTO_IP, IP_RECVTTL, 1);
 	set_option(server, IPPROTO_IP, IP_RECVTOS, 1);
 	for (size_t i = 0; i < ARRAY_SIZE(values); i++) {
@@ -232,6 +233,7 @@ TEST(sent_with_it)
 	send_with(client, IPPROTO_IP, IP_PKTINFO, &info, sizeof(info), CMSG_LEN(sizeof(info)));
 	info.ipi_ifindex = 99;
 	send_with(client, IPPROTO_IP, IP_PKTINFO, &info, sizeof(info), CMSG_LEN(sizeof(info)));
+	settle();
 	while (recv(server, buf, 1, MSG_PEEK | MSG_DONTWAIT) == 1) {
 		struct sockaddr_in from;
 		socklen_t length = sizeof(from);

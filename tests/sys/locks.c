@@ -173,7 +173,7 @@ TEST(waiting_is_interrupted)
 	IN_CHILD("child")
 	{
 		set_handler(SIGALRM, on_alarm, 0);
-		setitimer(ITIMER_REAL, &(struct itimerval){ .it_value.tv_usec = 20000 }, NULL);
+		signal_when_asleep(SIGALRM);
 		SHOW(lock(file, F_SETLKW, F_RDLCK, 0, 0));
 	}
 }
@@ -195,7 +195,7 @@ TEST(deadlock)
 		_exit(0);
 	}
 	MUST(read(fds[0], &byte, 1));
-	sleep_ms(50);
+	wait_asleep(pid, pid);
 	SHOW_AS("parent", lock(file, F_SETLKW, F_WRLCK, 1, 1));
 	MUST(lock(file, F_SETLK, F_UNLCK, 0, 0));
 	wait(NULL);

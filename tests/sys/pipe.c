@@ -245,13 +245,13 @@ TEST(interrupted)
 
 	set_handler(SIGALRM, ignore, 0);
 	new_pipe(fds, 0);
-	ualarm(20000, 0);
+	signal_when_asleep(SIGALRM);
 	SHOW(read(fds[0], buf, 1));
 	MUST(write(fds[1], buf, 65536));
-	ualarm(20000, 0);
+	signal_when_asleep(SIGALRM);
 	SHOW(write(fds[1], buf, 10));
 	SHOW(read(fds[0], buf, 60000));
-	ualarm(20000, 0);
+	signal_when_asleep(SIGALRM);
 	SHOW(write(fds[1], buf, 100000));
 }
 

@@ -370,16 +370,17 @@ TEST(many_children)
 /* Whoever waits for its vfork'd child can still be killed; the child lives on. */
 TEST(killed_while_a_vfork_lasts)
 {
-	int fds[2];
+	int fds[2], dead[2];
 	char byte;
 	pid_t pid;
 
 	MUST(pipe(fds));
+	MUST(pipe(dead));
 	pid = MUST(fork());
 	if (pid == 0) {
 		if (vfork() == 0) {
 			write(fds[1], "x", 1);
-			sleep_ms(100);
+			read(dead[0], &byte, 1);
 			write(fds[1], "y", 1);
 			_exit(0);
 		}
@@ -389,6 +390,7 @@ TEST(killed_while_a_vfork_lasts)
 	kill(pid, SIGTERM);
 	kill(pid, SIGKILL);
 	reap("parent", pid);
+	MUST(write(dead[1], "x", 1));
 	SHOW(read(fds[0], &byte, 1));
 	say("%c", byte);
 }

@@ -61,6 +61,7 @@ TEST(echo)
 	struct sockaddr_in to = LO(0), named = LO(1234);
 	struct echo echo = make_echo(ICMP_ECHO, 77, 1);
 
+	stay_on_one_cpu();
 	say_name(fd);
 	SHOW(send(fd, &echo, sizeof(echo), 0));
 	SHOW(sendto(fd, &echo, sizeof(echo), 0, SA(to)));
@@ -73,6 +74,7 @@ TEST(echo)
 	receive_ip(fd, MSG_PEEK);
 	receive_ip(fd, 0);
 	SHOW(recv(fd, buf, 10, MSG_TRUNC));
+	settle();
 	SHOW(recv(fd, buf, 10, MSG_DONTWAIT));
 	say_poll("drained", fd);
 }
@@ -85,16 +87,19 @@ TEST(filter)
 	uint32_t filter = 0xffffffff;
 	socklen_t length = sizeof(filter);
 
+	stay_on_one_cpu();
 	SHOW(getsockopt(fd, SOL_RAW, ICMP_FILTER, &filter, &length));
 	say("filter %x, %u bytes", filter, length);
 	filter = 1 << ICMP_ECHO;
 	SHOW(setsockopt(fd, SOL_RAW, ICMP_FILTER, &filter, sizeof(filter)));
 	SHOW(sendto(fd, &echo, sizeof(echo), 0, SA(to)));
 	receive_ip(fd, 0);
+	settle();
 	SHOW(recv(fd, buf, 10, MSG_DONTWAIT));
 	filter = ~(1 << ICMP_DEST_UNREACH);
 	SHOW(setsockopt(fd, SOL_RAW, ICMP_FILTER, &filter, sizeof(filter)));
 	SHOW(sendto(fd, &echo, sizeof(echo), 0, SA(to)));
+	settle();
 	SHOW(recv(fd, buf, 10, MSG_DONTWAIT));
 	udp = udp_connected(5000);
 	MUST(send(udp, "x", 1, 0));
@@ -113,6 +118,7 @@ TEST(a_protocol_of_its_own)
 	int other = MUST(socket(AF_INET, SOCK_RAW, 98)), left = -1;
 	struct sockaddr_in to = LO(0), second = ADDR("127.0.0.2", 0), far = ADDR("10.1.2.3", 0);
 
+	stay_on_one_cpu();
 	SHOW(bind(b, SA(second)));
 	SHOW(bind(b, SA(far)));
 	SHOW(bind(b, (struct sockaddr *)&to, 8));
@@ -126,6 +132,7 @@ TEST(a_protocol_of_its_own)
 	to.sin_family = AF_INET;
 	SHOW(sendto(a, "hello", 5, 0, SA(to)));
 	SHOW(sendto(a, "second", 6, 0, SA(second)));
+	settle();
 	SHOW(ioctl(a, FIONREAD, &left));
 	say("next %d", left);
 	SHOW(recv(a, buf, sizeof(buf), MSG_DONTWAIT));
@@ -135,6 +142,7 @@ TEST(a_protocol_of_its_own)
 	SHOW(recv(b, buf, sizeof(buf), MSG_DONTWAIT));
 	SHOW(recv(other, buf, sizeof(buf), MSG_DONTWAIT));
 	SHOW(sendto(a, buf, 0, 0, SA(to)));
+	settle();
 	SHOW(recv(a, buf, sizeof(buf), MSG_DONTWAIT));
 	SHOW(listen(a, 1));
 	SHOW(shutdown(a, SHUT_RDWR));
@@ -161,6 +169,7 @@ TEST(header_included)
 	struct sockaddr_in to = LO(0), from = { 0 };
 	socklen_t length = sizeof(ttl);
 
+	stay_on_one_cpu();
 	SHOW(getsockopt(fd, IPPROTO_IP, IP_HDRINCL, &ttl, &length));
 	say("IP_HDRINCL %d", ttl);
 	sniffer = MUST(socket(AF_INET, SOCK_RAW, IPPROTO_UDP));
@@ -169,6 +178,7 @@ TEST(header_included)
 	length = sizeof(from);
 	SHOW(recvfrom(server, buf, 100, 0, (struct sockaddr *)&from, &length));
 	say_addr("from", &from);
+	wait_for(sniffer, POLLIN);
 	SHOW(recv(sniffer, buf, 100, MSG_DONTWAIT));
 	say("ttl %d, tos %d, length %d, good %s", buf[8], buf[1], buf[2] << 8 | buf[3],
 	    yes_no(checksum(buf, 20) == 0));
@@ -179,6 +189,7 @@ TEST(header_included)
 	SHOW(sendto(fd, &packet, sizeof(packet), 0, SA(to)));
 	SHOW(recvfrom(server, buf, 100, 0, (struct sockaddr *)&from, &length));
 	say_addr("from", &from);
+	wait_for(sniffer, POLLIN);
 	SHOW(recv(sniffer, buf, 100, MSG_DONTWAIT));
 	say("id %d, length %d, good %s", buf[4] << 8 | buf[5], buf[2] << 8 | buf[3],
 	    yes_no(checksum(buf, 20) == 0));
@@ -186,6 +197,7 @@ TEST(header_included)
 	SHOW(sendto(fd, &packet, sizeof(packet), 0, SA(to)));
 	packet.ip.ihl = 4;
 	SHOW(sendto(fd, &packet, sizeof(packet), 0, SA(to)));
+	settle();
 	SHOW(recv(server, buf, 100, MSG_DONTWAIT));
 	SHOW(recv(fd, buf, 100, MSG_DONTWAIT));
 }
@@ -199,15 +211,18 @@ TEST(bad_checksum_of_udp)
 	int server = udp_bound("127.0.0.1", 5000);
 	struct sockaddr_in to = LO(0);
 
+	stay_on_one_cpu();
 	udp.check = 0;
 	udp.len = htons(9);
 	SHOW(sendto(fd, &udp, sizeof(udp), 0, SA(to)));
 	udp.len = htons(7);
 	SHOW(sendto(fd, &udp, sizeof(udp), 0, SA(to)));
 	SHOW(sendto(fd, &udp, 7, 0, SA(to)));
+	settle();
 	SHOW(recv(server, buf, 100, MSG_DONTWAIT));
 	udp.len = htons(8);
 	SHOW(sendto(fd, &udp, sizeof(udp), 0, SA(to)));
+	settle();
 	SHOW(recv(server, buf, 100, MSG_DONTWAIT));
 }
 
@@ -220,6 +235,7 @@ TEST(ping)
 	struct icmphdr *icmp = (struct icmphdr *)buf;
 	int fd, second;
 
+	stay_on_one_cpu();
 	SHOW(socket(AF_INET, SOCK_DGRAM, IPPROTO_ICMP));
 	put_file("/proc/sys/net/ipv4/ping_group_range", "0 0");
 	say("%s", get_file("/proc/sys/net/ipv4/ping_group_range"));
@@ -235,6 +251,7 @@ TEST(ping)
 	say("type %d code %d id %d sequence %d \"%s\" good %s", icmp->type, icmp->code,
 	    ntohs(icmp->un.echo.id), ntohs(icmp->un.echo.sequence), buf + 8,
 	    yes_no(checksum(buf, sizeof(echo)) == 0));
+	settle();
 	SHOW(recv(fd, buf, 100, MSG_DONTWAIT));
 	second = MUST(socket(AF_INET, SOCK_DGRAM, IPPROTO_ICMP));
 	SHOW(bind(second, SA(other)));

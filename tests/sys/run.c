@@ -16,7 +16,7 @@
 
 #define OUTPUT		"/tmp/output"
 #define SCRATCH		"/tmp/scratch"
-#define TIMEOUT_SECONDS 100
+#define TIMEOUT_SECONDS 300
 #define MAX_WORDS	64
 /* A TCP connection that nobody has a file of any more ends by itself; if packets were lost, by its timer. */
 #define ORPHAN_SECONDS 20

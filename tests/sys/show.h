@@ -130,12 +130,76 @@ static inline void sleep_ms(long ms)
 		;
 }
 
-static inline int64_t now_ns(void)
+static inline int64_t read_clock(clockid_t clock)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
+	clock_gettime(clock, &now);
 	return now.tv_sec * 1000000000LL + now.tv_nsec;
+}
+
+static inline int64_t now_ns(void)
+{
+	return read_clock(CLOCK_MONOTONIC);
+}
+
+/* So much of its own time, however often others run meanwhile. */
+static inline void use_cpu(long ms)
+{
+	int64_t end = read_clock(CLOCK_PROCESS_CPUTIME_ID) + ms * MSEC;
+
+	while (read_clock(CLOCK_PROCESS_CPUTIME_ID) < end)
+		;
+}
+
+/* ---- what happens first ---- */
+
+/* Whether this thread waits for something; nor does one run that is gone. */
+static inline bool is_asleep(pid_t pid, pid_t tid)
+{
+	char path[64], text[256] = "", *state;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", pid, tid);
+	fd = open(path, O_RDONLY);
+	if (fd < 0)
+		return errno == ENOENT || errno == ESRCH;
+	if (read(fd, text, sizeof(text) - 1) < 0)
+		text[0] = 0;
+	close(fd);
+	state = strrchr(text, ')');
+	return state && state[2] != 'R' && state[2] != 'D';
+}
+
+static inline void wait_asleep(pid_t pid, pid_t tid)
+{
+	while (!is_asleep(pid, tid))
+		sched_yield();
+}
+
+static inline void *signal_sleeper(void *arg)
+{
+	uintptr_t both = (uintptr_t)arg;
+
+	wait_asleep(getpid(), both >> 8);
+	syscall(SYS_tgkill, getpid(), both >> 8, both & 0xff);
+	return NULL;
+}
+
+/* The call after this one is interrupted, once it sleeps: no alarm that may come too early. */
+static inline void signal_when_asleep(int sig)
+{
+	uintptr_t both = (uintptr_t)syscall(SYS_gettid) << 8 | sig;
+	sigset_t all, before;
+	pthread_t thread;
+	int error;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	error = pthread_create(&thread, NULL, signal_sleeper, (void *)both);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	MUST(-error);
+	pthread_detach(thread);
 }
 
 static inline void put_file(const char *path, const char *text)

@@ -1,4 +1,5 @@
-/* Helper for exec.c: what survives an exec. "-ids": only the ids; "-wait": says so on descriptor 9, and waits. */
+/* Helper for exec.c: what survives an exec. "-ids": only the ids; "-alarm": only whether
+ * an alarm comes; "-wait": says so on descriptor 9, and waits. */
 #include <sys/auxv.h>
 #include <sys/prctl.h>
 #include <tests/sys/show.h>
@@ -37,6 +38,14 @@ int main(int argc, char **argv)
 	if (argc > 1 && !strcmp(argv[1], "-wait")) {
 		write(9, "x", 1);
 		pause();
+	}
+	if (argc > 1 && !strcmp(argv[1], "-alarm")) {
+		sigset_t set;
+
+		sleep_ms(30);
+		sigpending(&set);
+		say("alarm: %s", yes_no(sigismember(&set, SIGALRM)));
+		return 0;
 	}
 	show_ids();
 	if (argc > 1)

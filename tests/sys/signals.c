@@ -248,7 +248,7 @@ TEST(sigsuspend)
 TEST(pause)
 {
 	set_handler(SIGALRM, say_signal, SA_RESTART);
-	ualarm(10000, 0);
+	signal_when_asleep(SIGALRM);
 	SHOW(pause());
 }
 
@@ -276,7 +276,7 @@ TEST(sigtimedwait)
 	SHOW(syscall(SYS_rt_sigtimedwait, &set, &info, &zero, 7));
 	SHOW(syscall(SYS_rt_sigtimedwait, 16, &info, &zero, 8));
 	set_handler(SIGALRM, say_signal, SA_RESTART);
-	ualarm(10000, 0);
+	signal_when_asleep(SIGALRM);
 	SHOW(syscall(SYS_rt_sigtimedwait, &set, &info, NULL, 8));
 	if (MUST(fork()) == 0) {
 		sleep_ms(5);
@@ -451,10 +451,13 @@ TEST(storm)
 	say("some came: %s", yes_no(seen > 0 && seen <= 2000));
 }
 
+static pthread_barrier_t barrier;
+
 static void *blocked_thread(void *arg)
 {
 	block(SIG_BLOCK, SIGUSR1);
-	sleep_ms(20);
+	pthread_barrier_wait(&barrier);
+	pthread_barrier_wait(&barrier);
 	return NULL;
 }
 
@@ -463,10 +466,12 @@ TEST(process_signal_finds_a_thread)
 	pthread_t thread;
 
 	set_handler(SIGUSR1, say_signal, 0);
+	pthread_barrier_init(&barrier, NULL, 2);
 	pthread_create(&thread, NULL, blocked_thread, NULL);
-	sleep_ms(5);
+	pthread_barrier_wait(&barrier);
 	kill(getpid(), SIGUSR1);
 	SHOW(pthread_kill(thread, SIGUSR1));
+	pthread_barrier_wait(&barrier);
 	pthread_join(thread, NULL);
 }
 

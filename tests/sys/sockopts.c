@@ -136,7 +136,7 @@ TEST(lengths)
 
 		memset(bytes, 'x', sizeof(bytes));
 		SHOW(getsockopt(fd, SOL_SOCKET, SO_SNDBUF, bytes, &length));
-		say("given %d: %d bytes, %.8s", given, length, bytes + 4);
+		say("given %d: %d bytes, %.4s", given, length, bytes + 4);
 		SHOW(setsockopt(fd, SOL_SOCKET, SO_BROADCAST, &value, given));
 	}
 	SHOW(getsockopt(fd, SOL_SOCKET, SO_SNDBUF, bytes, &(socklen_t){ -1 }));

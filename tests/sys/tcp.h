@@ -123,6 +123,39 @@ static inline void wait_sent(int fd)
 		usleep(1000);
 }
 
+/* Until so many wait to be accepted: a client is connected before the listener has its last segment. */
+static inline void wait_queued(int listener, unsigned count)
+{
+	struct tcp_info info = { 0 };
+	socklen_t length = sizeof(info);
+
+	for (int i = 0; i < 5000 && info.tcpi_unacked < count; i++) {
+		MUST(getsockopt(listener, SOL_TCP, TCP_INFO, &info, &length));
+		usleep(1000);
+	}
+}
+
+/* Writes until there is no room, and what is on the way has arrived too. */
+static inline void fill(int fd)
+{
+	static char zeros[1 << 16];
+	struct tcp_info info;
+	socklen_t length = sizeof(info);
+	ssize_t more, n;
+
+	no_wait(fd);
+	do {
+		more = 0;
+		while ((n = write(fd, zeros, sizeof(zeros))) > 0 ||
+		       (n = write(fd, zeros, 1000)) > 0)
+			more += n;
+		MUST(getsockopt(fd, SOL_TCP, TCP_INFO, &info, &length));
+		if (info.tcpi_unacked)
+			usleep(1000);
+	} while (more || info.tcpi_unacked);
+	say("filled: %s", errno_text(errno));
+}
+
 static inline void wait_readable(int fd, int bytes)
 {
 	int n = 0;

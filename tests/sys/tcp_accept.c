@@ -60,6 +60,7 @@ TEST(arguments)
 	SHOW(accept(listener, (struct sockaddr *)&from, NULL));
 	SHOW(accept(listener, (struct sockaddr *)8, &length));
 	SHOW(accept4(listener, NULL, NULL, 1));
+	wait_queued(listener, 1);
 	no_wait(listener);
 	length = sizeof(from);
 	SHOW(fcntl(SHOW(accept4(listener, (struct sockaddr *)&from, &length, SOCK_CLOEXEC)),
@@ -117,6 +118,7 @@ TEST(reset_in_queue)
 	reset_and_close(client);
 	usleep(20000);
 	child = SHOW(accept(listener, NULL, NULL));
+	wait_for(child, POLLHUP);
 	say_masks("child", child);
 	SHOW(read(child, buf, sizeof(buf)));
 	SHOW(read(child, buf, sizeof(buf)));
@@ -255,6 +257,7 @@ TEST(backlog)
 
 	tcp_client(5420);
 	tcp_client(5420);
+	wait_queued(listener, 2);
 	no_wait(third);
 	SHOW(connect(third, SA(addr)));
 	usleep(50000);
@@ -280,8 +283,8 @@ TEST(reuseport)
 	}
 	for (int i = 0; i < clients; i++)
 		tcp_client(5430);
-	for (int i = 0; i < 2; i++)
-		while (accept(listeners[i], NULL, NULL) >= 0)
-			taken[i]++;
+	while (taken[0] + taken[1] < clients)
+		for (int i = 0; i < 2; i++)
+			taken[i] += accept(listeners[i], NULL, NULL) >= 0;
 	say("%d taken, %s", taken[0] + taken[1], taken[0] && taken[1] ? "by both" : "by one");
 }

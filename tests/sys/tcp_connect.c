@@ -107,6 +107,7 @@ static int full_listener(int port)
 
 	tcp_client(port);
 	tcp_client(port);
+	wait_queued(listener, 2);
 	return listener;
 }
 
@@ -146,7 +147,7 @@ TEST(time_and_signals)
 	SHOW(connect(client, SA(addr)));
 	SHOW(connect(client, SA(addr)));
 	set_handler(SIGALRM, interrupted, 0);
-	ualarm(100000, 0);
+	signal_when_asleep(SIGALRM);
 	SHOW(connect(other, SA(addr)));
 	no_wait(other);
 	SHOW(connect(other, SA(addr)));

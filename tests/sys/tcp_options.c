@@ -141,7 +141,7 @@ TEST(info_of_a_listener)
 
 	tcp_client(6150);
 	tcp_client(6150);
-	wait_for(listener, POLLIN);
+	wait_queued(listener, 2);
 	SHOW(getsockopt(listener, SOL_TCP, TCP_INFO, &info, &length));
 	say("state %d, %u of %u", info.tcpi_state, info.tcpi_unacked, info.tcpi_sacked);
 }
@@ -254,6 +254,7 @@ TEST(proc_net_tcp)
 	tcp_listener(6181, 3);
 	MUST(write(ends[0], "abcde", 5));
 	wait_readable(ends[1], 5);
+	wait_sent(ends[0]);
 	file = fopen("/proc/net/tcp", "r");
 	while (fgets(line, sizeof(line), file)) {
 		unsigned number, local, port, remote, peer, state, tx, rx;

@@ -35,7 +35,7 @@ static int nr_tests;
 	}                                                                  \
 	static void test_##ident(void)
 
-#define TEST_SECONDS 20 /* unless the environment says TEST_SECONDS=N */
+#define TEST_SECONDS 60 /* unless the environment says TEST_SECONDS=N */
 static pid_t running;
 
 static void kill_running(int sig)

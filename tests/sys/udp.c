@@ -25,10 +25,12 @@ TEST(datagrams)
 	struct sockaddr_in to = LO(5000);
 	int left;
 
+	stay_on_one_cpu();
 	SHOW(recv(server, buf, 10, MSG_DONTWAIT));
 	SHOW(sendto(client, "hello", 5, 0, SA(to)));
 	SHOW(sendto(client, "", 0, 0, SA(to)));
 	SHOW(sendto(client, "a longer one", 12, 0, SA(to)));
+	settle();
 	SHOW(ioctl(server, FIONREAD, &left));
 	say("next %d", left);
 	receive(server, 100, MSG_PEEK);
@@ -48,17 +50,20 @@ TEST(reading_and_writing)
 	char first[3], second[10] = "";
 	struct iovec in[] = { { first, sizeof(first) }, { second, sizeof(second) } };
 
+	stay_on_one_cpu();
 	SHOW(write(client, "xyz", 3));
 	SHOW(read(server, buf, 2));
 	SHOW(writev(client, out, 3));
 	SHOW(readv(server, in, 2));
 	say("%.3s|%s", first, second);
 	SHOW(write(client, "", 0));
+	settle();
 	fcntl(server, F_SETFL, O_NONBLOCK);
 	SHOW(read(server, buf, 10));
 	SHOW(write(server, "x", 1));
 	SHOW(lseek(server, 0, SEEK_CUR));
 	SHOW(sendto(client, NULL, 0, 0, NULL, 0));
+	settle();
 	SHOW(read(server, NULL, 0));
 	SHOW(recv(server, NULL, 0, 0));
 	SHOW(recv(server, NULL, 0, 0));
@@ -74,6 +79,7 @@ TEST(messages)
 				  .msg_flags = -1 };
 	struct mmsghdr many[3] = { { send }, { send }, { send } };
 
+	stay_on_one_cpu();
 	SHOW(sendmsg(client, &send, 0));
 	SHOW(recvmsg(server, &receive, 0));
 	say("%.7s flags %x name %u control %zu", buf, receive.msg_flags, receive.msg_namelen,
@@ -83,6 +89,7 @@ TEST(messages)
 	say("%u %u %u", many[0].msg_len, many[1].msg_len, many[2].msg_len);
 	for (int i = 0; i < 3; i++)
 		many[i].msg_hdr = (struct msghdr){ NULL, 0, &in, 1 };
+	settle();
 	SHOW(recvmmsg(server, many, 3, MSG_DONTWAIT, NULL));
 	say("%u %u %u flags %x", many[0].msg_len, many[1].msg_len, many[2].msg_len,
 	    many[0].msg_hdr.msg_flags);
@@ -100,6 +107,7 @@ TEST(connecting)
 	struct sockaddr_in to = LO(5000), elsewhere = LO(5002), nowhere = ADDR("0.0.0.0", 5000);
 	struct sockaddr_in none = { .sin_family = AF_UNSPEC };
 
+	stay_on_one_cpu();
 	say_name(client);
 	say_peer(client);
 	SHOW(connect(client, SA(to)));
@@ -117,6 +125,7 @@ TEST(connecting)
 	SHOW(sendto(other, "no", 2, 0, SA(to)));
 	SHOW(sendto(server, "yes", 3, 0, SA(to)));
 	receive(client, 10, 0);
+	settle();
 	receive(client, 10, MSG_DONTWAIT);
 	say_so_error(other);
 
@@ -329,9 +338,11 @@ TEST(shut_down_reader)
 	int server = udp_bound("127.0.0.1", 5000), client = udp_connected(5000), back;
 	struct sockaddr_in to = LO(port_of(client));
 
+	stay_on_one_cpu();
 	MUST(connect(server, SA(to)));
 	SHOW(shutdown(server, SHUT_RD));
 	SHOW(send(client, "after", 5, 0));
+	settle();
 	say_poll("shut", server);
 	SHOW(recv(server, buf, 10, 0));
 	SHOW(recv(server, buf, 10, 0));
@@ -389,9 +400,11 @@ TEST(full_queue)
 	int server = udp_bound("127.0.0.1", 5000), client = udp_connected(5000);
 	int sent = 0, received = 0, small = 10000;
 
+	stay_on_one_cpu();
 	MUST(setsockopt(server, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small)));
 	while (sent < 500 && send(client, "x", 1, 0) == 1)
 		sent++;
+	settle();
 	while (recv(server, buf, 10, MSG_DONTWAIT) == 1)
 		received++;
 	say("sent %d, some received: %s, some lost: %s", sent, yes_no(received > 0),
@@ -409,8 +422,10 @@ TEST(corking)
 	int on = 1, off = 0;
 	socklen_t length = sizeof(on);
 
+	stay_on_one_cpu();
 	SHOW(send(client, "ab", 2, MSG_MORE));
 	SHOW(send(client, "cd", 2, MSG_MORE));
+	settle();
 	SHOW(recv(server, buf, 10, MSG_DONTWAIT));
 	SHOW(send(client, "ef", 2, 0));
 	receive(server, 10, 0);
@@ -420,16 +435,20 @@ TEST(corking)
 	SHOW(send(client, "12", 2, 0));
 	SHOW(send(client, "", 0, 0));
 	SHOW(send(client, "34", 2, 0));
+	settle();
 	SHOW(recv(server, buf, 10, MSG_DONTWAIT));
 	SHOW(setsockopt(client, IPPROTO_UDP, 1, &off, sizeof(off)));
 	receive(server, 10, 0);
 	SHOW(sendto(client, "x", 1, MSG_MORE, SA(elsewhere)));
 	SHOW(send(client, "y", 1, 0));
+	settle();
 	receive(other, 10, MSG_DONTWAIT);
 	SHOW(send(client, big, sizeof(big), MSG_MORE));
 	SHOW(send(client, big, sizeof(big), 0));
+	settle();
 	SHOW(recv(server, buf, sizeof(buf), MSG_DONTWAIT));
 	SHOW(send(client, "z", 1, 0));
+	settle();
 	SHOW(recv(server, buf, sizeof(buf), MSG_DONTWAIT));
 	SHOW(setsockopt(client, IPPROTO_UDP, 1, &on, 3));
 	SHOW(setsockopt(client, IPPROTO_UDP, 99, &on, 4));
@@ -443,6 +462,7 @@ TEST(broadcast)
 	int specific, exact;
 	struct sockaddr_in any = ADDR("0.0.0.0", 5000);
 
+	stay_on_one_cpu();
 	set_option(a, SOL_SOCKET, SO_REUSEADDR, 1);
 	set_option(b, SOL_SOCKET, SO_REUSEADDR, 1);
 	SHOW(bind(a, SA(any)));
@@ -461,6 +481,7 @@ TEST(broadcast)
 	SHOW(sendto(sender, "all", 3, 0, SA(to)));
 	SHOW(connect(sender, SA(to)));
 	SHOW(send(sender, "all", 3, 0));
+	settle();
 	for (int i = 0; i < 2; i++) {
 		SHOW(recv(a, buf, 10, MSG_DONTWAIT));
 		SHOW(recv(b, buf, 10, MSG_DONTWAIT));
@@ -481,6 +502,7 @@ TEST(who_receives)
 	int wild = udp_socket(), bound = udp_socket(), connected = udp_socket();
 	int sender = udp_bound("127.0.0.1", 5001), stranger = udp_bound("127.0.0.1", 5002);
 
+	stay_on_one_cpu();
 	set_option(wild, SOL_SOCKET, SO_REUSEADDR, 1);
 	set_option(bound, SOL_SOCKET, SO_REUSEADDR, 1);
 	set_option(connected, SOL_SOCKET, SO_REUSEADDR, 1);
@@ -491,6 +513,7 @@ TEST(who_receives)
 	MUST(sendto(sender, "to connected", 12, 0, SA(to)));
 	MUST(sendto(stranger, "to bound", 8, 0, SA(to)));
 	MUST(sendto(stranger, "to wild", 7, 0, SA(second)));
+	settle();
 	receive(connected, 20, MSG_DONTWAIT);
 	receive(connected, 20, MSG_DONTWAIT);
 	receive(bound, 20, MSG_DONTWAIT);
@@ -499,12 +522,14 @@ TEST(who_receives)
 	receive(wild, 20, MSG_DONTWAIT);
 	close(connected);
 	MUST(sendto(sender, "to bound", 8, 0, SA(to)));
+	settle();
 	receive(bound, 20, MSG_DONTWAIT);
 	/* The newest of equals. */
 	connected = udp_socket();
 	set_option(connected, SOL_SOCKET, SO_REUSEADDR, 1);
 	MUST(bind(connected, SA(mine)));
 	MUST(sendto(sender, "to the newest", 13, 0, SA(to)));
+	settle();
 	receive(connected, 20, MSG_DONTWAIT);
 	receive(bound, 20, MSG_DONTWAIT);
 }
@@ -515,6 +540,7 @@ TEST(sharing_by_reuseport)
 	int sharers[SHARERS], total = 0, used = 0, faithful = 0;
 	struct sockaddr_in mine = LO(5000);
 
+	stay_on_one_cpu();
 	for (int i = 0; i < SHARERS; i++) {
 		sharers[i] = udp_socket();
 		set_option(sharers[i], SOL_SOCKET, SO_REUSEPORT, 1);
@@ -525,6 +551,7 @@ TEST(sharing_by_reuseport)
 
 		for (int round = 0; round < 2; round++) {
 			MUST(send(peer, "x", 1, 0));
+			settle();
 			for (int j = 0; j < SHARERS; j++)
 				if (recv(sharers[j], buf, 10, MSG_DONTWAIT) == 1) {
 					where[round] = j;

@@ -138,7 +138,7 @@ TEST(full_queue)
 	limit.tv_usec = 0;
 	MUST(setsockopt(sender, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)));
 	set_handler(SIGALRM, nothing, 0);
-	setitimer(ITIMER_REAL, &(struct itimerval){ { 0 }, { 0, 20000 } }, NULL);
+	signal_when_asleep(SIGALRM);
 	SHOW(write(sender, "x", 1));
 	if (fork() == 0) {
 		sleep_ms(30);
@@ -178,7 +178,7 @@ TEST(receiver_closes_while_sender_waits)
 		SHOW(write(sender, "x", 1));
 		_exit(0);
 	}
-	sleep_ms(30);
+	wait_asleep(child, child);
 	close(receiver);
 	reap("sender", child);
 }

@@ -364,6 +364,11 @@ static void nothing(int sig)
 {
 }
 
+static void write_one(int sig)
+{
+	write(fds[1], "x", 1);
+}
+
 TEST(waits)
 {
 	struct timeval limit = { 0, 30000 };
@@ -371,27 +376,25 @@ TEST(waits)
 
 	pair(fds, SOCK_STREAM);
 	set_handler(SIGALRM, nothing, 0);
-	setitimer(ITIMER_REAL, &(struct itimerval){ { 0 }, { 0, 20000 } }, NULL);
+	signal_when_asleep(SIGALRM);
 	SHOW(read(fds[0], buf, 1));
 	MUST(setsockopt(fds[0], SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)));
 	MUST(setsockopt(fds[0], SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)));
 	begun = now_ns();
 	SHOW(read(fds[0], buf, 1));
 	say("waited: %s", yes_no(now_ns() - begun >= 30 * MSEC));
+	limit.tv_sec = 100;
+	MUST(setsockopt(fds[0], SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)));
 	set_handler(SIGALRM, nothing, SA_RESTART);
-	setitimer(ITIMER_REAL, &(struct itimerval){ { 0 }, { 0, 10000 } }, NULL);
+	signal_when_asleep(SIGALRM);
 	SHOW(read(fds[0], buf, 1));
 	while (write(fds[0], buf, 1000) == 1000)
 		;
 	SHOW(write(fds[0], buf, 1000));
-	limit.tv_usec = 0;
+	limit = (struct timeval){ 0 };
 	MUST(setsockopt(fds[0], SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)));
-	setitimer(ITIMER_REAL, &(struct itimerval){ { 0 }, { 0, 10000 } }, NULL);
-	IN_CHILD("writer")
-	{
-		sleep_ms(40);
-		MUST(write(fds[1], "x", 1));
-	}
+	set_handler(SIGALRM, write_one, SA_RESTART);
+	signal_when_asleep(SIGALRM);
 	SHOW(read(fds[0], buf, 1));
 }
 

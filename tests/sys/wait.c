@@ -179,7 +179,7 @@ TEST(wait_interrupted)
 	int status;
 
 	set_handler(SIGALRM, ignore, 0);
-	ualarm(10000, 0);
+	signal_when_asleep(SIGALRM);
 	SHOW(waitpid(pid, &status, 0));
 	kill(pid, SIGKILL);
 	reap("child", pid);
@@ -246,6 +246,12 @@ TEST(sigchld_information)
 	say_info("killed", &last, pid);
 }
 
+static long used(const struct rusage *usage)
+{
+	return (usage->ru_utime.tv_sec + usage->ru_stime.tv_sec) * 1000000 +
+	       usage->ru_utime.tv_usec + usage->ru_stime.tv_usec;
+}
+
 TEST(usage_of_children)
 {
 	struct rusage before, after;
@@ -255,16 +261,13 @@ TEST(usage_of_children)
 	getrusage(RUSAGE_CHILDREN, &before);
 	pid = MUST(fork());
 	if (pid == 0) {
-		int64_t end = now_ns() + 30 * MSEC;
-
-		while (now_ns() < end)
-			;
+		use_cpu(30);
 		_exit(0);
 	}
 	SHOW(wait4(pid, &status, 0, &after) == pid);
-	say("its time: %s", yes_no(after.ru_utime.tv_usec + after.ru_stime.tv_usec >= 10000));
+	say("its time: %s", yes_no(used(&after) >= 10000));
 	getrusage(RUSAGE_CHILDREN, &after);
-	say("all children's: %s", yes_no(after.ru_utime.tv_usec + after.ru_stime.tv_usec >= 10000));
+	say("all children's: %s", yes_no(used(&after) >= 10000));
 	SHOW(getrusage(5, &after));
 	SHOW(getrusage(RUSAGE_SELF, &after));
 	SHOW(getrusage(1 /* RUSAGE_THREAD */, &after));
