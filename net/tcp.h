@@ -77,7 +77,11 @@ struct tcp_cb {
 	u8 retransmits; /* sent: how often again */
 	u16 segments;	/* sent: packets that it went out as */
 	u32 sent_us;	/* sent: tcp_clock_us() of the last time */
-	u32 first_sent_us; /* sent: of the first time. To send, and a probe waits for the window: of its beginning */
+	union {
+		/* sent: of the first time. To send, and a probe waits for the window: of its beginning */
+		u32 first_sent_us;
+		u32 answer_seq; /* a SYN for what was in TIME_WAIT: where we begin; 0: anywhere */
+	};
 	u8 nr_sacks; /* received */
 	u8 sack_at;  /* received: of the first block, from the TCP header */
 };
@@ -116,7 +120,10 @@ enum tcp_hashed_kind { TCP_HASHED_CONNECTION, TCP_HASHED_REQUEST, TCP_HASHED_TIM
 struct tcp_hashed {
 	struct hlist_node hash_node; /* under the bucket's lock */
 	u32 hash;
-	u32 refcount;	   /* atomic; a connection's is its sock's */
+	union {
+		u32 refcount; /* atomic; a request's, a TIME_WAIT's */
+		u32 answered_ms; /* a connection's is its sock's. Under sk.lock: tcp_answer_limited() */
+	};
 	be32 saddr, daddr; /* ours, theirs */
 	be16 sport, dport;
 	u8 kind;  /* enum tcp_hashed_kind, constant */
@@ -301,6 +308,9 @@ void tcp_done(struct tcp_sock *tp, int error);
 u64 tcp_fin_timeout(const struct tcp_sock *tp);
 /* To a TIME_WAIT structure of its own (state FIN_WAIT2 or TIME_WAIT), and tcp_done(). */
 void tcp_time_wait(struct tcp_sock *tp, enum tcp_state state, u64 timeout_ns);
+/* Answers to what is not acceptable: twice a second at most, or two who have lost each other answer each other for ever.
+ * *last_ms: of the last one; 0: none. Segments with text are always answered. */
+bool tcp_answer_limited(const struct tcp_cb *cb, u32 *last_ms);
 /* Stateless answers to a segment. */
 void tcp_send_reset_to(struct sk_buff *skb);
 /* RFC 5961: rate-limited. */

@@ -120,8 +120,6 @@ struct tcp_sock *tcp_complete_request(struct tcp_sock *listener, struct tcp_requ
 	bool added;
 
 	if (tcp_accept_queue_full(listener->listen)) {
-		if (tcp_sysctl.abort_on_overflow)
-			tcp_send_reset_to(skb);
 		return NULL;
 	}
 	child = new_child(listener, request, skb);

@@ -27,7 +27,7 @@ void tcp_ack_soon(struct tcp_sock *tp)
 {
 	if (tp->rcv_nxt - tp->rcv_wup > tp->rcv_mss) {
 		tcp_ack_now(tp);
-	} else if (tp->quick_acks) {
+	} else if (tp->quick_acks && !(tp->flags & TCP_F_SLOWACK)) {
 		tp->quick_acks--;
 		tcp_ack_now(tp);
 	} else {
@@ -212,12 +212,11 @@ static void queue_in_order(struct tcp_sock *tp, struct sk_buff *skb)
 /* The last buffer that begins at or before `seq`; NULL: none. From the end: most come behind all others. */
 static struct sk_buff *ooo_before(struct tcp_sock *tp, u32 seq)
 {
-	struct sk_buff *skb;
+	struct sk_buff *skb = skb_peek_tail(&tp->ooo);
 
-	list_for_each_entry_reverse(skb, &tp->ooo.list, link)
-		if (!after(TCP_CB(skb)->seq, seq))
-			return skb;
-	return NULL;
+	while (skb && after(TCP_CB(skb)->seq, seq))
+		skb = skb_queue_prev(&tp->ooo, skb);
+	return skb;
 }
 
 /* Those behind `skb` that it covers go; of the one that it runs into, it leaves its part. */
@@ -292,7 +291,8 @@ void tcp_rcv_text(struct tcp_sock *tp, struct sk_buff *skb)
 	struct tcp_cb *cb = TCP_CB(skb);
 	u32 window_end = tp->rcv_nxt + tcp_receive_window(tp);
 
-	if (cb->seq == cb->end_seq || !takes_text(tp)) {
+	/* Behind their FIN there is nothing; before it, what our ACK was lost of. */
+	if (cb->seq == cb->end_seq || (!takes_text(tp) && !before(cb->seq, tp->rcv_nxt))) {
 		skb_put(skb);
 		return;
 	}

@@ -201,6 +201,7 @@ static struct tcp_request *new_request(struct tcp_sock *listener, const struct t
 				       const struct sk_buff *skb)
 {
 	struct tcp_request *request = kmem_cache_alloc(request_cache, GFP_ATOMIC);
+	const struct tcp_cb *cb = TCP_CB(skb);
 
 	if (!request)
 		return NULL;
@@ -215,8 +216,9 @@ static struct tcp_request *new_request(struct tcp_sock *listener, const struct t
 			.state = TCP_NEW_SYN_RECV,
 		},
 		.listener = listener,
-		.irs = TCP_CB(skb)->seq,
-		.iss = tcp_secure_seq(four->saddr, four->daddr, four->sport, four->dport),
+		.irs = cb->seq,
+		.iss = cb->answer_seq ?: tcp_secure_seq(four->saddr, four->daddr, four->sport,
+							four->dport),
 		.ts_offset = tcp_secure_ts_offset(four->saddr, four->daddr),
 		.started = clock_ns(),
 	};
@@ -356,6 +358,26 @@ static bool request_seq_ok(const struct tcp_request *request, const struct tcp_c
 	return !before(cb->end_seq, next) && !after(cb->seq, next + request->window);
 }
 
+/* What is outside the window is answered, as for a connection. */
+static void send_ack(const struct tcp_request *request)
+{
+	tcp_send_reply(&(struct tcp_reply){
+		.saddr = request->hashed.saddr,
+		.daddr = request->hashed.daddr,
+		.sport = request->hashed.sport,
+		.dport = request->hashed.dport,
+		.seq = request->iss + 1,
+		.ack = request->irs + 1,
+		.flags = TCPHDR_ACK,
+		.tos = request->listener->inet.tos,
+		.window = request->window >> request->rcv_wscale,
+		.wscale = -1,
+		.timestamp = request->options.has_timestamp,
+		.tsval = tcp_clock_ms() + request->ts_offset,
+		.tsecr = request->tsval,
+	});
+}
+
 /* TCP_DEFER_ACCEPT: an ACK alone is not worth waking anybody for. */
 static bool defers(struct tcp_request *request, const struct tcp_cb *cb)
 {
@@ -379,8 +401,11 @@ static struct tcp_sock *request_rcv(struct tcp_request *request, struct sk_buff 
 		send_syn_ack(request); /* the SYN again: our answer was lost */
 		return NULL;
 	}
-	if (!request_seq_ok(request, cb))
+	if (!request_seq_ok(request, cb)) {
+		if (!(cb->flags & TCPHDR_RST) && !tcp_answer_limited(cb, &request->answered_ms))
+			send_ack(request);
 		return NULL;
+	}
 	if (cb->flags & TCPHDR_RST) {
 		if (cb->seq == request->irs + 1)
 			drop_request(listener->listen, request);
@@ -394,6 +419,11 @@ static struct tcp_sock *request_rcv(struct tcp_request *request, struct sk_buff 
 	}
 	if (defers(request, cb))
 		return NULL;
+	if (tcp_accept_queue_full(listener->listen) && tcp_sysctl.abort_on_overflow) {
+		tcp_send_reset_to(skb);
+		drop_request(listener->listen, request);
+		return NULL;
+	}
 	child = tcp_complete_request(listener, request, skb, true);
 	if (child) {
 		unqueue_request(listener->listen, request);

@@ -12,7 +12,8 @@ struct tcp_request {
 	struct list_head link; /* a level of the SYN queue; empty: it is on its way out */
 	u64 due; /* the next SYN-ACK; constant within a level but for when it began, so a level is sorted */
 	u8 retries;
-	bool deferred; /* TCP_DEFER_ACCEPT: the ACK was here, data was not */
+	u32 answered_ms; /* tcp_answer_limited() */
+	bool deferred;	 /* TCP_DEFER_ACCEPT: the ACK was here, data was not */
 	/* constant */
 	u32 irs, iss;
 	u32 tsval; /* the peer's */

@@ -40,39 +40,6 @@ static bool in_window(const struct tcp_sock *tp, const struct tcp_cb *cb)
 	return !before(cb->end_seq, tp->rcv_wup) && !after(cb->seq, end);
 }
 
-static bool check_sequence(struct tcp_sock *tp, struct sk_buff *skb)
-{
-	const struct tcp_cb *cb = TCP_CB(skb);
-	bool reset = cb->flags & TCPHDR_RST;
-
-	if (is_old_duplicate(tp, cb) && !reset) {
-		tcp_report_duplicate(tp, cb->seq, cb->end_seq);
-		tcp_send_ack(tp);
-		return false;
-	}
-	if (in_window(tp, cb))
-		return true;
-	if (!reset) {
-		if (cb->seq != cb->end_seq && before(cb->seq, tp->rcv_nxt))
-			tcp_report_duplicate(tp, cb->seq, cb->end_seq);
-		tcp_send_ack(tp);
-	}
-	return false;
-}
-
-void tcp_store_timestamp(struct tcp_sock *tp, const struct tcp_cb *cb)
-{
-	if (!(tp->flags & TCP_F_TIMESTAMPS) || !cb->has_timestamp || after(cb->seq, tp->rcv_wup))
-		return;
-	if ((s32)(cb->tsval - tp->ts_recent) < 0 && !is_old_duplicate(tp, cb) &&
-	    tp->ts_recent_stamp)
-		return;
-	tp->ts_recent = cb->tsval;
-	tp->ts_recent_stamp = tcp_clock_s();
-}
-
-/* ---- second: RST ------------------------------------------------------------------------------------------------ */
-
 /* What the program hears depends on how far it was. */
 static int reset_error(const struct tcp_sock *tp)
 {
@@ -86,6 +53,71 @@ static int reset_error(const struct tcp_sock *tp)
 	}
 }
 
+static void reset_connection(struct tcp_sock *tp)
+{
+	snmp_inc(TCP_EstabResets);
+	tcp_done(tp, reset_error(tp));
+}
+
+/* Behind their FIN, some send an RST with the number of the FIN itself; Linux believes it. */
+static bool is_reset_of_fin(const struct tcp_sock *tp, const struct tcp_cb *cb)
+{
+	return cb->seq == tp->rcv_nxt - 1 &&
+	       TCPF(tp->hashed.state) &
+		       (TCPF(TCP_CLOSE_WAIT) | TCPF(TCP_LAST_ACK) | TCPF(TCP_CLOSING));
+}
+
+/* The peer finds its place again by an ACK. */
+static void answer_unacceptable(struct tcp_sock *tp, const struct tcp_cb *cb)
+{
+	if (tcp_answer_limited(cb, &tp->hashed.answered_ms))
+		return;
+	if (before(cb->seq, tp->rcv_nxt))
+		tcp_report_duplicate(tp, cb->seq,
+				     after(cb->end_seq, tp->rcv_nxt) ? tp->rcv_nxt : cb->end_seq);
+	tcp_send_ack(tp);
+}
+
+static bool check_sequence(struct tcp_sock *tp, struct sk_buff *skb)
+{
+	const struct tcp_cb *cb = TCP_CB(skb);
+	bool reset = cb->flags & TCPHDR_RST;
+
+	if (is_old_duplicate(tp, cb) && !reset) {
+		answer_unacceptable(tp, cb);
+		return false;
+	}
+	if (in_window(tp, cb))
+		return true;
+	if (cb->flags & TCPHDR_SYN && !reset)
+		tcp_send_challenge_ack(tp);
+	else if (!reset)
+		answer_unacceptable(tp, cb);
+	else if (is_reset_of_fin(tp, cb))
+		reset_connection(tp);
+	return false;
+}
+
+void tcp_store_timestamp(struct tcp_sock *tp, const struct tcp_cb *cb)
+{
+	if (!(tp->flags & TCP_F_TIMESTAMPS) || !cb->has_timestamp || after(cb->seq, tp->rcv_wup))
+		return;
+	if (is_old_duplicate(tp, cb)) /* an RST's: it gets this far */
+		return;
+	tp->ts_recent = cb->tsval;
+	tp->ts_recent_stamp = tcp_clock_s();
+}
+
+/* ---- second: RST ------------------------------------------------------------------------------------------------ */
+
+/* A peer that has sent more than we have in order does not know what is missing: its RST follows the last it has sent. */
+static bool is_behind_last_block(const struct tcp_sock *tp, const struct tcp_cb *cb)
+{
+	const struct sk_buff *last = skb_peek_tail(&tp->ooo);
+
+	return tp->flags & TCP_F_SACK && last && cb->seq == TCP_CB(last)->end_seq;
+}
+
 /* RFC 5961 3: only the very next number is believed; one that is merely in the window is asked about, since who guesses
  * cannot answer. */
 static bool check_reset(struct tcp_sock *tp, struct sk_buff *skb)
@@ -94,12 +126,10 @@ static bool check_reset(struct tcp_sock *tp, struct sk_buff *skb)
 
 	if (!(cb->flags & TCPHDR_RST))
 		return true;
-	if (cb->seq == tp->rcv_nxt) {
-		snmp_inc(TCP_EstabResets);
-		tcp_done(tp, reset_error(tp));
-	} else {
+	if (cb->seq == tp->rcv_nxt || is_reset_of_fin(tp, cb) || is_behind_last_block(tp, cb))
+		reset_connection(tp);
+	else
 		tcp_send_challenge_ack(tp);
-	}
 	return false;
 }
 
@@ -150,7 +180,7 @@ static bool check_ack(struct tcp_sock *tp, struct sk_buff *skb)
 }
 
 /* FIN_WAIT2 waits for the peer's FIN. If nobody can read what comes before it, not for ever. */
-static void enter_fin_wait2(struct tcp_sock *tp)
+static void enter_fin_wait2(struct tcp_sock *tp, const struct tcp_cb *cb)
 {
 	tcp_set_state(tp, TCP_FIN_WAIT2);
 	tcp_to_sock(tp)->shutdown |= SHUTDOWN_SND;
@@ -158,20 +188,23 @@ static void enter_fin_wait2(struct tcp_sock *tp)
 		tcp_wake(tp, EPOLLOUT | EPOLLWRNORM | EPOLLHUP);
 		return;
 	}
-	if (tp->linger2 < 0)
+	/* The same segment may have their FIN, or text that nobody reads: those steps are still to come. */
+	if (tp->linger2 < 0) {
+		tcp_send_active_reset(tp);
 		tcp_done(tp, 0);
-	else
+	} else if (cb->seq == cb->end_seq) {
 		tcp_time_wait(tp, TCP_FIN_WAIT2, tcp_fin_timeout(tp));
+	}
 }
 
 /* Our FIN has been acknowledged: the connection is a state further. false: it has ended. */
-static bool after_ack(struct tcp_sock *tp)
+static bool after_ack(struct tcp_sock *tp, const struct tcp_cb *cb)
 {
 	if (tp->snd_una != tp->write_seq || !(tp->flags & TCP_F_FIN_QUEUED))
 		return true;
 	switch (tp->hashed.state) {
 	case TCP_FIN_WAIT1:
-		enter_fin_wait2(tp);
+		enter_fin_wait2(tp, cb);
 		return tp->hashed.state == TCP_FIN_WAIT2;
 	case TCP_CLOSING:
 		tcp_time_wait(tp, TCP_TIME_WAIT, TCP_TIMEWAIT_NS);
@@ -186,23 +219,25 @@ static bool after_ack(struct tcp_sock *tp)
 
 /* ---- all of them ---------------------------------------------------------------------------------------------------- */
 
-/* Data for a connection that nobody reads any more (RFC 9293 3.6.1): the peer should know that it is lost. */
+/* Data for a connection that is closed on our side, and that nobody reads any more (RFC 9293 3.6.1): the peer should know
+ * that it is lost. */
 static bool nobody_reads(struct tcp_sock *tp, struct sk_buff *skb)
 {
 	const struct tcp_cb *cb = TCP_CB(skb);
 
-	if (!(tp->flags & TCP_F_ORPHAN) || cb->end_seq - !!(cb->flags & TCPHDR_FIN) == cb->seq ||
-	    !after(cb->end_seq, tp->rcv_nxt))
+	if (!(tcp_to_sock(tp)->shutdown & SHUTDOWN_RCV) ||
+	    !(TCPF(tp->hashed.state) & (TCPF(TCP_FIN_WAIT1) | TCPF(TCP_FIN_WAIT2))) ||
+	    !after(cb->end_seq - !!(cb->flags & TCPHDR_FIN), tp->rcv_nxt))
 		return false;
-	tcp_send_active_reset(tp);
-	tcp_done(tp, 0);
+	tcp_send_reset_to(skb);
+	reset_connection(tp);
 	return true;
 }
 
 static bool steps_to_ack(struct tcp_sock *tp, struct sk_buff *skb)
 {
 	return check_sequence(tp, skb) && check_reset(tp, skb) && check_syn(tp, skb) &&
-	       check_ack(tp, skb) && after_ack(tp);
+	       check_ack(tp, skb) && after_ack(tp, TCP_CB(skb));
 }
 
 void tcp_segment_arrives(struct tcp_sock *tp, struct sk_buff *skb)

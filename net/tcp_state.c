@@ -105,9 +105,27 @@ static bool challenge_allowed(void)
 	return __atomic_add_fetch(&count, 1, __ATOMIC_RELAXED) <= tcp_sysctl.challenge_ack_limit;
 }
 
+static bool answered_lately(u32 *last_ms)
+{
+	u32 now = tcp_clock_ms();
+
+	if (*last_ms && now - *last_ms < tcp_sysctl.invalid_ratelimit_ms)
+		return true;
+	*last_ms = now ?: 1;
+	return false;
+}
+
+bool tcp_answer_limited(const struct tcp_cb *cb, u32 *last_ms)
+{
+	/* Text is not part of two peers' endless conversation of ACKs. */
+	if (cb->seq != cb->end_seq && !(cb->flags & TCPHDR_SYN))
+		return false;
+	return answered_lately(last_ms);
+}
+
 void tcp_send_challenge_ack(struct tcp_sock *tp)
 {
-	if (challenge_allowed())
+	if (!answered_lately(&tp->hashed.answered_ms) && challenge_allowed())
 		tcp_send_ack(tp);
 }
 

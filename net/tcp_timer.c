@@ -287,8 +287,11 @@ void tcp_rearm_acked(struct tcp_sock *tp, u64 now)
 
 static void delack_due(struct tcp_sock *tp)
 {
-	if (tp->ack_pending)
-		tcp_send_ack(tp);
+	if (!tp->ack_pending)
+		return;
+	tp->flags &=
+		~TCP_F_SLOWACK; /* no data has come to go with it: Linux's TCP_QUICKACK is not for ever */
+	tcp_send_ack(tp);
 }
 
 /* ---- keepalive (RFC 9293 3.8.4) -------------------------------------------------------------------------------------------------- */

@@ -24,6 +24,7 @@ struct tcp_timewait {
 	u32 rcv_nxt;
 	u32 ts_recent, ts_recent_stamp;
 	/* constant */
+	u32 answered_ms;       /* tcp_answer_limited() */
 	struct tcp_port *port; /* stays in use */
 	u32 snd_nxt;
 	u32 rcv_wnd;
@@ -31,6 +32,9 @@ struct tcp_timewait {
 	u8 rcv_wscale, tos;
 	bool timestamps;
 };
+
+/* From an old connection's last number to a new one's first: more than a window without scaling. */
+#define NEW_DISTANCE (65535 + 2)
 
 u64 tcp_timewait_count;
 
@@ -227,11 +231,32 @@ static bool may_begin_anew(const struct tcp_timewait *tw, const struct tcp_cb *c
 
 enum verdict { IGNORE, ACK, KILL, RESET, NEW };
 
+/* An ACK for what is not acceptable. */
+static enum verdict answer(struct tcp_timewait *tw, const struct tcp_cb *cb)
+{
+	return cb->flags & TCPHDR_RST || tcp_answer_limited(cb, &tw->answered_ms) ? IGNORE : ACK;
+}
+
+static bool in_window(const struct tcp_timewait *tw, const struct tcp_cb *cb)
+{
+	return !before(cb->end_seq, tw->rcv_nxt) && !after(cb->seq, tw->rcv_nxt + tw->rcv_wnd);
+}
+
+static void store_timestamp(struct tcp_timewait *tw, const struct tcp_cb *cb)
+{
+	if (!tw->timestamps || !cb->has_timestamp)
+		return;
+	tw->ts_recent = cb->tsval;
+	tw->ts_recent_stamp = tcp_clock_s();
+}
+
 /* FIN_WAIT2: the peer has its half still open. Nobody is there for its data. */
 static enum verdict in_fin_wait2(struct tcp_timewait *tw, const struct tcp_cb *cb)
 {
+	if (is_old_duplicate(tw, cb) || !in_window(tw, cb))
+		return answer(tw, cb);
 	if (cb->flags & TCPHDR_RST)
-		return cb->seq == tw->rcv_nxt ? KILL : IGNORE;
+		return cb->seq == tw->rcv_nxt ? KILL : answer(tw, cb);
 	if (cb->flags & TCPHDR_SYN)
 		return before(cb->seq, tw->rcv_nxt) ? IGNORE : RESET;
 	if (!(cb->flags & TCPHDR_ACK) || !after(cb->end_seq, tw->rcv_nxt))
@@ -240,8 +265,7 @@ static enum verdict in_fin_wait2(struct tcp_timewait *tw, const struct tcp_cb *c
 		return RESET;
 	tw->hashed.state = TCP_TIME_WAIT;
 	tw->rcv_nxt = cb->end_seq;
-	if (tw->timestamps && cb->has_timestamp)
-		tw->ts_recent = cb->tsval;
+	store_timestamp(tw, cb);
 	reschedule(tw, TCP_TIMEWAIT_NS);
 	return ACK;
 }
@@ -253,8 +277,11 @@ static enum verdict in_time_wait(struct tcp_timewait *tw, const struct tcp_cb *c
 	/* Only an RST or a bare ACK is expected. RFC 1337: the RST may be an old one. */
 	if (!is_old_duplicate(tw, cb) && cb->seq == tw->rcv_nxt &&
 	    (cb->seq == cb->end_seq || reset)) {
-		if (reset)
-			return tcp_sysctl.rfc1337 ? IGNORE : KILL;
+		if (reset && !tcp_sysctl.rfc1337)
+			return KILL;
+		if (!reset)
+			reschedule(tw, TCP_TIMEWAIT_NS);
+		store_timestamp(tw, cb);
 		return IGNORE;
 	}
 	if (may_begin_anew(tw, cb))
@@ -263,7 +290,7 @@ static enum verdict in_time_wait(struct tcp_timewait *tw, const struct tcp_cb *c
 		return IGNORE;
 	if (cb->flags & TCPHDR_ACK)
 		reschedule(tw, TCP_TIMEWAIT_NS); /* the FIN again: the minute begins anew */
-	return ACK;
+	return answer(tw, cb);
 }
 
 static enum verdict judge(struct tcp_timewait *tw, const struct tcp_cb *cb)
@@ -295,6 +322,8 @@ bool tcp_timewait_rcv(struct tcp_hashed *hashed, struct sk_buff *skb)
 		end_timewait(tw);
 		break;
 	case NEW:
+		/* RFC 9293 3.6.1: beyond all that the old connection has sent */
+		TCP_CB(skb)->answer_seq = tw->snd_nxt + NEW_DISTANCE ?: 1;
 		end_timewait(tw);
 		return true;
 	case IGNORE:
@@ -314,7 +343,7 @@ bool tcp_timewait_reuse(struct tcp_hashed *hashed, u32 *seq)
 		return false;
 	if (!tw->timestamps || tcp_clock_s() - tw->ts_recent_stamp < 1)
 		return false;
-	*seq = tw->snd_nxt + 65535 + 2;
+	*seq = tw->snd_nxt + NEW_DISTANCE;
 	end_timewait(tw);
 	return true;
 }
