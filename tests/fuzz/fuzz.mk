@@ -16,7 +16,7 @@ FUZZ_OBJS := $(patsubst %,$(FUZZ_OUT)/obj/%.o,tests/fuzz/fuzz.c $(call unit_sour
 
 $(FUZZERS:%=$(FUZZ_OUT)/%): $(FUZZ_OUT)/%: $(FUZZ_OUT)/obj/tests/fuzz/%.c.o $(FUZZ_OBJS)
 	$(call say,FUZZLD,$@)
-	$(Q)clang $(FUZZ_CFLAGS) -fsanitize=fuzzer -o $@ $^
+	$(Q)clang $(FUZZ_CFLAGS) -fsanitize=fuzzer -no-pie -o $@ $^
 
 $(FUZZ_OUT)/obj/%.c.o: %.c tests/fuzz/fuzz.mk | setup
 	$(call say,FUZZCC,$<)

@@ -252,6 +252,13 @@ static struct timer *first_timer(void)
 	return first;
 }
 
+u64 net_shim_next_timer(void)
+{
+	struct timer *timer = first_timer();
+
+	return timer ? timer->expires : ~0ULL;
+}
+
 void net_shim_advance(u64 ns)
 {
 	u64 end = host_clock_ns + ns;

@@ -23,7 +23,8 @@ bool net_shim_failed(void);
 
 /* Time passes; timers that come due run, in order. */
 void net_shim_advance(u64 ns);
-u32 net_shim_timers(void); /* how many are started */
+u32 net_shim_timers(void);     /* how many are started */
+u64 net_shim_next_timer(void); /* when the first comes due, by host_clock_ns; ~0: never */
 
 extern char net_shim_log[1024]; /* the last line printed */
 extern u32 net_shim_logged;	/* how many */
@@ -41,6 +42,9 @@ void net_shim_dev_boot(void);
 struct sk_buff *net_shim_sent(void);
 u32 net_shim_sent_count(void);
 void net_shim_drop_sent(void);
+/* The card holds on to what its senders keep, too (TCP), until it lets go. */
+extern bool net_shim_card_keeps;
+void net_shim_card_release(void);
 
 /* A buffer of these bytes, as the driver gives it up: data at the Ethernet header. */
 struct sk_buff *net_shim_frame(const void *bytes, u32 size);

@@ -13,6 +13,11 @@ struct netdev shim_eth, shim_lo;
 
 static struct skb_queue sent;
 
+#define MAX_KEPT 64
+static struct sk_buff *kept[MAX_KEPT];
+static u32 nr_kept;
+bool net_shim_card_keeps;
+
 void net_shim_dev_boot(void)
 {
 	net_shim_boot();
@@ -48,9 +53,34 @@ struct netdev *netdev_by_name(const char *name)
 	return !strcmp(name, "lo") ? &shim_lo : !strcmp(name, "eth0") ? &shim_eth : NULL;
 }
 
+/* A sender that has the buffer in its own queue (TCP, until it is acknowledged) keeps it: what the test sees is a copy. */
+static struct sk_buff *off_the_queue(struct sk_buff *skb)
+{
+	u64 fail = net_shim_fail_nth(0);
+	struct sk_buff *copy = skb_clone(skb, GFP_ATOMIC);
+
+	net_shim_fail_nth(fail);
+	copy->gso_size = skb->gso_size;
+	copy->ip_summed = skb->ip_summed;
+	if (net_shim_card_keeps)
+		kept[nr_kept++] = skb;
+	else
+		skb_put(skb);
+	return copy;
+}
+
+void net_shim_card_release(void)
+{
+	net_shim_card_keeps = false;
+	while (nr_kept)
+		skb_put(kept[--nr_kept]);
+}
+
 int dev_queue_xmit(struct sk_buff *skb)
 {
-	skb_queue_tail(&sent, skb);
+	if (nr_kept == MAX_KEPT)
+		net_shim_card_release();
+	skb_queue_tail(&sent, skb_shared(skb) ? off_the_queue(skb) : skb);
 	return 0;
 }
 

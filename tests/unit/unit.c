@@ -13,7 +13,7 @@
 
 static struct unit_test *first_test;
 static struct unit_test **link_of_last = &first_test; /* tests run in the order of the source */
-static const char *running;
+const struct unit_test *unit_running;
 static jmp_buf leave_test;
 static uint64_t seed = DEFAULT_SEED;
 static uint64_t random_state;
@@ -28,7 +28,7 @@ _Noreturn void unit_fail(const char *file, int line, const char *format, ...)
 {
 	va_list args;
 
-	printf("FAILED %s: %s:%d ", running, file, line);
+	printf("FAILED %s: %s:%d ", unit_running->name, file, line);
 	va_start(args, format);
 	vprintf(format, args);
 	va_end(args);
@@ -54,7 +54,7 @@ uint64_t unit_random(void)
 
 static bool run(const struct unit_test *test)
 {
-	running = test->name;
+	unit_running = test;
 	random_state = seed;
 	if (setjmp(leave_test))
 		return false;

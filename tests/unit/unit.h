@@ -29,6 +29,7 @@ struct unit_test {
 };
 
 void unit_register(struct unit_test *test);
+extern const struct unit_test *unit_running;
 
 /* Reports a failed check and leaves the test. */
 _Noreturn void unit_fail(const char *file, int line, const char *format, ...)

@@ -18,7 +18,7 @@ UNIT_CFLAGS := -std=gnu11 -O1 -g -fsanitize=address,undefined -fno-sanitize-reco
 	       -fno-omit-frame-pointer -fno-strict-aliasing -Wall -Wextra -Wno-unused-parameter \
 	       -I. -DHOST_TEST $(if $(filter true,$(CI)),-Werror)
 
-unit_sources = $(shell sed -n '1s,^/\* *sources: *\(.*\) \*/.*,\1,p' tests/unit/$(1).c)
+unit_sources = $(wildcard $(shell sed -n '1s,^/\* *sources: *\(.*\) \*/.*,\1,p' tests/unit/$(1).c))
 
 define unit_rule
 $(UNIT)/$(1): $(patsubst %,$(UNIT)/obj/%.o,tests/unit/$(1).c tests/unit/unit.c $(call unit_sources,$(1)))
@@ -27,7 +27,7 @@ $(foreach test,$(UNIT_TESTS),$(eval $(call unit_rule,$(test))))
 
 $(UNIT_BINS):
 	$(call say,HOSTLD,$@)
-	$(Q)$(HOSTCC) $(UNIT_CFLAGS) -o $@ $^
+	$(Q)$(HOSTCC) $(UNIT_CFLAGS) -no-pie -o $@ $^
 
 $(UNIT)/obj/%.c.o: %.c $(UNIT)/.flags
 	$(call say,HOSTCC,$<)
