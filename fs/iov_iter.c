@@ -17,12 +17,6 @@ static void *next_run(struct iov_iter *iter, size_t *size)
 	return (u8 *)iter->iov->base + iter->offset;
 }
 
-static void advance(struct iov_iter *iter, size_t size)
-{
-	iter->offset += size;
-	iter->count -= size;
-}
-
 /* What is done to each run. They return how many bytes at its end were not done. */
 
 static size_t run_to(void *run, void *buffer, size_t size, bool kernel)
@@ -63,36 +57,19 @@ static __always_inline size_t each_run(struct iov_iter *iter, void *buffer, size
 		void *run = next_run(iter, &length);
 
 		left = action(run, (u8 *)buffer + done, length, iter->kernel);
-		advance(iter, length - left);
+		iov_iter_advance(iter, length - left);
 		done += length - left;
 	}
 	return done;
 }
 
-/* Is it the program's, and all of it in the first run? Mostly it is. */
-static inline bool is_one_run(const struct iov_iter *iter, size_t size)
+size_t copy_to_iter_slow(const void *from, size_t size, struct iov_iter *iter)
 {
-	return size && size <= iter->count && size <= iter->iov->length - iter->offset &&
-	       !iter->kernel;
-}
-
-size_t copy_to_iter(const void *from, size_t size, struct iov_iter *iter)
-{
-	if (likely(is_one_run(iter, size))) {
-		size -= copy_to_user((u8 *)iter->iov->base + iter->offset, from, size);
-		advance(iter, size);
-		return size;
-	}
 	return each_run(iter, (void *)from, size, run_to);
 }
 
-size_t copy_from_iter(void *to, size_t size, struct iov_iter *iter)
+size_t copy_from_iter_slow(void *to, size_t size, struct iov_iter *iter)
 {
-	if (likely(is_one_run(iter, size))) {
-		size -= copy_from_user(to, (u8 *)iter->iov->base + iter->offset, size);
-		advance(iter, size);
-		return size;
-	}
 	return each_run(iter, to, size, run_from);
 }
 

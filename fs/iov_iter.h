@@ -12,10 +12,11 @@ struct iovec {
 };
 
 struct iov_iter {
-	const struct iovec *iov; /* in kernel memory */
-	size_t offset;		 /* used of iov[0] */
-	size_t count;		 /* bytes left in all */
-	bool kernel;		 /* the bases are kernel addresses */
+	/* In kernel memory. What they name lies in user memory, as far as user_range_ok() can tell: it has been asked. */
+	const struct iovec *iov;
+	size_t offset; /* used of iov[0] */
+	size_t count;  /* bytes left in all */
+	bool kernel;   /* the bases are kernel addresses */
 };
 
 /* One piece of user memory; `iov` is the caller's storage. */
@@ -33,8 +34,8 @@ static inline void iov_iter_kernel(struct iov_iter *iter, struct iovec *iov, voi
 }
 
 /* Copy and advance; how many bytes were copied (fewer: a fault, or the iterator's end). */
-size_t copy_to_iter(const void *from, size_t size, struct iov_iter *iter);
-size_t copy_from_iter(void *to, size_t size, struct iov_iter *iter);
+static inline size_t copy_to_iter(const void *from, size_t size, struct iov_iter *iter);
+static inline size_t copy_from_iter(void *to, size_t size, struct iov_iter *iter);
 size_t zero_to_iter(size_t size, struct iov_iter *iter);
 
 #define IOV_MAX	     1024
@@ -46,3 +47,42 @@ size_t zero_to_iter(size_t size, struct iov_iter *iter);
 #define IOV_FAST 8
 int iov_iter_import(struct iov_iter *iter, const struct iovec __user *user, u64 count,
 		    struct iovec fast[IOV_FAST], struct iovec **allocated);
+
+/* ---- copying, where it is short ----------------------------------------------------------------------- */
+
+/* Of kernel memory, or in several runs. */
+size_t copy_to_iter_slow(const void *from, size_t size, struct iov_iter *iter);
+size_t copy_from_iter_slow(void *to, size_t size, struct iov_iter *iter);
+
+/* Is it the program's, and all of it in the first run? Mostly it is. */
+static inline bool iov_iter_is_one_run(const struct iov_iter *iter, size_t size)
+{
+	return size && size <= iter->count && size <= iter->iov->length - iter->offset &&
+	       !iter->kernel;
+}
+
+static inline void iov_iter_advance(struct iov_iter *iter, size_t size)
+{
+	iter->offset += size;
+	iter->count -= size;
+}
+
+static inline size_t copy_to_iter(const void *from, size_t size, struct iov_iter *iter)
+{
+	if (unlikely(!iov_iter_is_one_run(iter, size)))
+		return copy_to_iter_slow(from, size, iter);
+	user_might_sleep();
+	size -= user_copy((u8 *)iter->iov->base + iter->offset, from, size);
+	iov_iter_advance(iter, size);
+	return size;
+}
+
+static inline size_t copy_from_iter(void *to, size_t size, struct iov_iter *iter)
+{
+	if (unlikely(!iov_iter_is_one_run(iter, size)))
+		return copy_from_iter_slow(to, size, iter);
+	user_might_sleep();
+	size -= user_copy(to, (u8 *)iter->iov->base + iter->offset, size);
+	iov_iter_advance(iter, size);
+	return size;
+}
