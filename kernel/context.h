@@ -58,6 +58,7 @@ static inline void local_bh_enable(void)
 {
 	barrier();
 	this_cpu(context_count) -= BH_DISABLED;
+	barrier(); /* one instruction: the count is not kept for the question below, which is rarely asked */
 	if (unlikely(this_cpu(softirq_pending)) && in_process())
 		do_softirq_thunk();
 }
