@@ -5,7 +5,7 @@
  *
  * Step 6. Any context; no state.
  */
-#include <net/ip.h>
+#include <net/checksum.h>
 
 #define CHUNK 64
 
@@ -15,12 +15,6 @@ struct chunk {
 typedef u64 __attribute__((may_alias, aligned(1))) any_u64;
 typedef u32 __attribute__((may_alias, aligned(1))) any_u32;
 typedef u16 __attribute__((may_alias, aligned(1))) any_u16;
-
-static inline u64 add_carry(u64 sum, u64 value)
-{
-	__asm__("addq %1, %0; adcq $0, %0" : "+r"(sum) : "rm"(value) : "cc");
-	return sum;
-}
 
 static inline u64 add_chunk(u64 sum, const u8 *data)
 {
@@ -61,8 +55,10 @@ u32 checksum_add(const void *data, size_t length, u32 sum)
 	for (; length >= CHUNK; length -= CHUNK, at += CHUNK)
 		total = add_chunk(total, at);
 	for (; length >= sizeof(u64); length -= sizeof(u64), at += sizeof(u64))
-		total = add_carry(total, *(const any_u64 *)at);
-	return checksum_fold_64(add_carry(total, load_rest(at, length)));
+		total = checksum_add_carry(total, *(const any_u64 *)at);
+	if (length)
+		total = checksum_add_carry(total, load_rest(at, length));
+	return checksum_fold_64(total);
 }
 
 u16 ip_checksum(const void *data, size_t length)

@@ -110,25 +110,6 @@ int ip_output_raw(struct sk_buff *skb, struct flow *flow);
 /* The next id of a packet that may be cut into fragments: nobody outside can guess it. */
 be16 ip_select_id(be32 saddr, be32 daddr, u8 protocol);
 
-/* Folded and complemented, as it stands in packets. */
-u16 ip_checksum(const void *data, size_t length);
-static inline u16 checksum_fold(u32 sum)
-{
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (u16) ~(sum + (sum >> 16));
-}
-static inline u32 checksum_fold_64(u64 sum)
-{
-	sum = (u32)sum + (sum >> 32);
-	return (u32)sum + (u32)(sum >> 32);
-}
-/* Not folded; any alignment. */
-u32 checksum_add(const void *data, size_t length, u32 sum);
-static inline u32 checksum_pseudo(be32 saddr, be32 daddr, u8 protocol, u32 length)
-{
-	return checksum_fold_64((u64)saddr + daddr + htons(protocol) + htonl(length));
-}
-
 /* An ICMP error about a packet that we received, rate-limited; never about errors, broadcasts, later fragments.
  * skb is still the caller's, its network header set. */
 void icmp_send(struct sk_buff *skb, u8 type, u8 code, u32 info);

@@ -6,25 +6,28 @@
 #include <net/snmp.h>
 #include <net/sockaddr.h>
 
-typedef u32 __attribute__((may_alias, aligned(1))) header_word;
+/* A header without options, for its sum. */
+struct header_words {
+	u64 first, second;
+	u32 third;
+} __packed __attribute__((may_alias));
 
-/* The sum over a header; 0xffff if its checksum is in it and right. */
-static inline u16 ip_header_sum(const struct iphdr *ip)
+/* As it stands in the header if that has 0 there now; 0 if it is there and right. */
+static inline u16 ip_header_checksum(const struct iphdr *ip)
 {
-	const header_word *word = (const void *)ip;
-	u64 sum = (u64)word[0] + word[1] + word[2] + word[3] + word[4];
+	const struct header_words *words = (const void *)ip;
+	u64 sum;
 
-	if (unlikely(IP_HLEN(ip) != sizeof(*ip)))
-		return (u16)~ip_checksum(ip, IP_HLEN(ip));
-	sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (u16)((sum & 0xffff) + (sum >> 16));
+	if (unlikely(IP_HLEN(ip) != sizeof(*words)))
+		return ip_checksum(ip, IP_HLEN(ip));
+	sum = checksum_add_carry(words->first, words->second);
+	return checksum_fold(checksum_fold_64(checksum_add_carry(sum, words->third)));
 }
 
 static inline void ip_set_checksum(struct iphdr *ip)
 {
 	ip->checksum = 0;
-	ip->checksum = (u16)~ip_header_sum(ip);
+	ip->checksum = ip_header_checksum(ip);
 }
 
 static inline bool ip_is_fragment(const struct iphdr *ip)

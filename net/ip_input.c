@@ -43,7 +43,7 @@ static struct iphdr *check_header(struct sk_buff *skb)
 	length = ntohs(ip->total_length);
 	if (unlikely(length < header))
 		return NULL;
-	if (unlikely(ip_header_sum(ip) != 0xffff)) {
+	if (unlikely(ip_header_checksum(ip))) {
 		snmp_inc(IPEXT_InCsumErrors);
 		return NULL;
 	}
@@ -135,12 +135,13 @@ static void nobody_takes_it(struct sk_buff *skb)
 static void deliver(struct sk_buff *skb)
 {
 	const struct iphdr *ip = (const struct iphdr *)skb->data;
-	const struct ip_protocol *protocol = protocols[ip->protocol];
+	u8 number = ip->protocol;
+	const struct ip_protocol *protocol = protocols[number];
 	bool taken;
 
 	skb_pull(skb, IP_HLEN(ip));
 	skb_set_transport_header(skb);
-	taken = raw_deliver(skb, ip->protocol);
+	taken = raw_deliver(skb, number);
 	if (unlikely(!protocol && !taken)) {
 		nobody_takes_it(skb);
 		return;
@@ -162,13 +163,11 @@ void ip_rcv(struct sk_buff *skb)
 	}
 	snmp_inc(IP_InReceives);
 	snmp_add(IPEXT_InOctets, skb->len);
-	skb_set_network_header(skb);
 	ip = check_header(skb);
 	if (unlikely(!ip)) {
 		ip_drop(skb, IP_InHdrErrors);
 		return;
 	}
-	skb_set_network_header(skb);
 	trace(IP_RCV, skb, skb->len, ip->protocol);
 	if (unlikely(!is_for_us(skb, ip->daddr) || !sender_ok(skb, ip->saddr))) {
 		ip_drop(skb, IP_InAddrErrors);

@@ -45,18 +45,10 @@ static void hear_it_ourselves(struct sk_buff *skb, const u8 mac[ETH_ALEN])
 	dev_queue_xmit(copy);
 }
 
-/* Takes the reference; data at the IP header. */
-static int send_frame(struct sk_buff *skb, const struct dst *dst)
+static noinline int send_to_many(struct sk_buff *skb, const struct dst *dst)
 {
 	u8 mac[ETH_ALEN];
 
-	snmp_inc(IP_OutTransmits);
-	snmp_add(IPEXT_OutOctets, skb->len);
-	skb->dev = dst->dev;
-	skb->protocol = htons(ETH_P_IP);
-	skb_set_network_header(skb);
-	if (likely(dst->neigh))
-		return neigh_output(dst->neigh, skb);
 	mac_for_many(mac, dst, ip_hdr(skb)->daddr);
 	if (dst->type == ROUTE_BROADCAST) {
 		snmp_inc(IPEXT_OutBcastPkts);
@@ -67,6 +59,17 @@ static int send_frame(struct sk_buff *skb, const struct dst *dst)
 	}
 	eth_header(skb, mac, ETH_P_IP);
 	return dev_queue_xmit(skb);
+}
+
+/* Takes the reference; data at the IP header. */
+static inline int send_frame(struct sk_buff *skb, const struct dst *dst)
+{
+	snmp_inc(IP_OutTransmits);
+	snmp_add(IPEXT_OutOctets, skb->len);
+	skb->dev = dst->dev;
+	skb->protocol = htons(ETH_P_IP);
+	skb_set_network_header(skb);
+	return likely(dst->neigh) ? neigh_output(dst->neigh, skb) : send_to_many(skb, dst);
 }
 
 /* ---- ids ------------------------------------------------------------------------------------------------- */
@@ -134,7 +137,7 @@ static int send_fragments(struct sk_buff *skb, const struct dst *dst, u32 mtu)
 	return error;
 }
 
-static int send_large(struct sk_buff *skb, const struct dst *dst, bool dont_fragment)
+static noinline int send_large(struct sk_buff *skb, const struct dst *dst, bool dont_fragment)
 {
 	if (skb->len > MAX_PACKET || dont_fragment ||
 	    dst->mtu < sizeof(struct iphdr) + IP_MAX_OPTIONS + 8) {

@@ -11,7 +11,6 @@
 #include <net/skbuff.h>
 
 #include <kernel/context.h>
-#include <kernel/lib/errno.h>
 #include <kernel/lib/string.h>
 #include <kernel/mm/slab.h>
 #include <kernel/panic.h>
@@ -104,53 +103,51 @@ void skb_init(void)
 
 /* ---- life ------------------------------------------------------------------------------------------ */
 
-struct sk_buff *skb_alloc(u32 headroom, gfp_t gfp)
+struct sk_buff *skb_alloc_raw(gfp_t gfp)
 {
 	struct sk_buff *skb;
 
 	if (unlikely(!charge(SKB_OBJECT_SIZE, gfp)))
 		return NULL;
 	skb = kmem_cache_alloc(skb_cache, gfp);
-	if (unlikely(!skb)) {
+	if (unlikely(!skb))
 		uncharge(SKB_OBJECT_SIZE);
-		return NULL;
-	}
-	skb->refcount = 1;
-	skb->len = 0;
-	skb->data_len = 0;
-	skb->truesize = SKB_OBJECT_SIZE;
-	skb->data = skb->head + headroom;
-	skb->next_part = NULL;
-	skb->dev = NULL;
-	skb->sk = NULL;
-	skb->destructor = NULL;
-	skb->tstamp = 0;
-	memset(&skb->mac_header, 0,
-	       offsetof(struct sk_buff, cb) - offsetof(struct sk_buff, mac_header));
 	return skb;
 }
 
-static void drop_frags(struct sk_buff *skb)
+static noinline void drop_frags(struct sk_buff *skb)
 {
 	for (u32 i = 0; i < skb->nr_frags; i++)
 		skb_page_put(skb->frags[i].page);
 	skb->nr_frags = 0;
 }
 
+static inline void release_one(struct sk_buff *skb)
+{
+	if (skb->destructor)
+		skb->destructor(skb);
+	if (unlikely(skb->nr_frags))
+		drop_frags(skb);
+	uncharge(SKB_OBJECT_SIZE);
+	kmem_cache_free(skb_cache, skb);
+}
+
+static noinline void release_parts(struct sk_buff *part)
+{
+	while (part) {
+		struct sk_buff *next = part->next_part;
+
+		release_one(part);
+		part = next;
+	}
+}
+
 /* Parts hang on the first one alone, so there is a row of them to go along, not a tree. */
 void skb_release(struct sk_buff *skb)
 {
-	while (skb) {
-		struct sk_buff *next = skb->next_part;
-
-		if (skb->destructor)
-			skb->destructor(skb);
-		if (unlikely(skb->nr_frags))
-			drop_frags(skb);
-		kmem_cache_free(skb_cache, skb);
-		uncharge(SKB_OBJECT_SIZE);
-		skb = next;
-	}
+	if (unlikely(skb->next_part))
+		release_parts(skb->next_part);
+	release_one(skb);
 }
 
 /* One buffer's own bytes; its parts are not looked at. */
@@ -301,13 +298,12 @@ bool skb_copy_bits(const struct sk_buff *skb, u32 offset, void *to, u32 size)
 	return true;
 }
 
-size_t skb_copy_to_iter(const struct sk_buff *skb, u32 offset, struct iov_iter *to, size_t size)
+size_t skb_copy_pieces_to_iter(const struct sk_buff *skb, u32 offset, struct iov_iter *to,
+			       size_t size)
 {
 	struct piece piece;
 	size_t done = 0, copied;
 
-	if (likely(offset + size <= skb_headlen(skb)))
-		return copy_to_iter(skb->data + offset, size, to);
 	if (offset >= skb->len)
 		return 0;
 	size = min_t(size_t, size, skb->len - offset);
@@ -325,13 +321,11 @@ size_t skb_copy_to_iter(const struct sk_buff *skb, u32 offset, struct iov_iter *
 }
 
 /* A piece that begins at an odd byte has its bytes in the other halves of the words. */
-u32 skb_checksum(const struct sk_buff *skb, u32 offset, u32 size, u32 sum)
+u32 skb_checksum_pieces(const struct sk_buff *skb, u32 offset, u32 size, u32 sum)
 {
 	struct piece piece;
 	bool odd = false;
 
-	if (likely(offset + size <= skb_headlen(skb)))
-		return checksum_add(skb->data + offset, size, sum);
 	for_each_piece(&piece, skb) {
 		if (!size)
 			break;
@@ -557,7 +551,7 @@ u32 skb_frag_room(const struct sk_buff *skb)
 	return PAGE_SIZE - last->offset - last->size;
 }
 
-int skb_append_from_iter(struct sk_buff *skb, struct iov_iter *from, u32 size)
+int skb_append_pages(struct sk_buff *skb, struct iov_iter *from, u32 size)
 {
 	u32 part = min(size, skb_tailroom(skb));
 	int error = 0;

@@ -14,9 +14,10 @@
 #pragma once
 
 #include <fs/iov_iter.h>
+#include <kernel/lib/errno.h>
 #include <kernel/lib/list.h>
 #include <kernel/mm/page.h>
-#include <net/byteorder.h>
+#include <net/checksum.h>
 
 struct netdev;
 struct sock;
@@ -84,7 +85,34 @@ static_assert(SKB_SIZE >= RX_HEADROOM + RX_BUFFER_SIZE, "the NIC may write a who
 
 /* Empty, with `headroom` bytes before data. NULL: no memory, or the cap on all packet memory is reached
  * (counted). Any context but hard IRQ. */
-struct sk_buff *skb_alloc(u32 headroom, gfp_t gfp) __must_check;
+static inline struct sk_buff *skb_alloc(u32 headroom, gfp_t gfp) __must_check;
+struct sk_buff *skb_alloc_raw(gfp_t gfp) __must_check; /* nothing in it is set */
+static inline struct sk_buff *skb_alloc(u32 headroom, gfp_t gfp)
+{
+	struct sk_buff *skb = skb_alloc_raw(gfp);
+
+	if (unlikely(!skb))
+		return NULL;
+	skb->refcount = 1;
+	skb->len = 0;
+	skb->data_len = 0;
+	skb->truesize = SKB_OBJECT_SIZE;
+	skb->data = skb->head + headroom;
+	skb->next_part = NULL;
+	skb->dev = NULL;
+	skb->sk = NULL;
+	skb->destructor = NULL;
+	skb->tstamp = 0;
+	skb->mac_header = skb->network_header = skb->transport_header = 0;
+	skb->protocol = 0;
+	skb->pkt_type = PACKET_HOST;
+	skb->ip_summed = CHECKSUM_NONE;
+	skb->nr_frags = 0;
+	skb->priority = 0;
+	skb->csum_start = skb->csum_offset = 0;
+	skb->gso_size = skb->gso_segs = 0;
+	return skb;
+}
 static inline struct sk_buff *skb_get(struct sk_buff *skb)
 {
 	__atomic_add_fetch(&skb->refcount, 1, __ATOMIC_RELAXED);
@@ -199,14 +227,34 @@ void skb_add_frag(struct sk_buff *skb, struct page *page, u32 offset, u32 size);
 void skb_add_part(struct sk_buff *skb, struct sk_buff *last, struct sk_buff *part);
 /* Data from a program at the end: in the tailroom, then in pages. Process context. 0, -EFAULT, -ENOBUFS, -EMSGSIZE
  * (what there is of it then is the caller's to throw away). */
-int skb_append_from_iter(struct sk_buff *skb, struct iov_iter *from, u32 size);
+int skb_append_pages(struct sk_buff *skb, struct iov_iter *from, u32 size);
+static inline int skb_append_from_iter(struct sk_buff *skb, struct iov_iter *from, u32 size)
+{
+	if (unlikely(size > skb_tailroom(skb)))
+		return skb_append_pages(skb, from, size);
+	return likely(copy_from_iter(skb_append(skb, size), size, from) == size) ? 0 : -EFAULT;
+}
 /* Room behind the last frag's last byte, if nobody else has the page, and it is no file's. */
 u32 skb_frag_room(const struct sk_buff *skb);
 /* Bytes from `offset` on: to kernel memory (all there, or false), or to a program (how many were copied). */
 bool skb_copy_bits(const struct sk_buff *skb, u32 offset, void *to, u32 size);
-size_t skb_copy_to_iter(const struct sk_buff *skb, u32 offset, struct iov_iter *to, size_t size);
+size_t skb_copy_pieces_to_iter(const struct sk_buff *skb, u32 offset, struct iov_iter *to,
+			       size_t size);
+static inline size_t skb_copy_to_iter(const struct sk_buff *skb, u32 offset, struct iov_iter *to,
+				      size_t size)
+{
+	if (unlikely(offset + size > skb_headlen(skb)))
+		return skb_copy_pieces_to_iter(skb, offset, to, size);
+	return copy_to_iter(skb->data + offset, size, to);
+}
 /* The Internet checksum of these bytes, not folded, added to `sum`. */
-u32 skb_checksum(const struct sk_buff *skb, u32 offset, u32 size, u32 sum);
+u32 skb_checksum_pieces(const struct sk_buff *skb, u32 offset, u32 size, u32 sum);
+static inline u32 skb_checksum(const struct sk_buff *skb, u32 offset, u32 size, u32 sum)
+{
+	if (unlikely(offset + size > skb_headlen(skb)))
+		return skb_checksum_pieces(skb, offset, size, sum);
+	return checksum_add(skb->data + offset, size, sum);
+}
 /* CHECKSUM_PARTIAL done in software. The caller holds the only reference. */
 void skb_checksum_help(struct sk_buff *skb);
 
