@@ -9,7 +9,6 @@
 #include <fs/ioctl.h>
 #include <kernel/lib/errno.h>
 #include <kernel/process.h>
-#include <kernel/trace.h>
 #include <net/sock_options.h>
 
 #define NR_FAMILIES 46 /* beyond are no families, but mistakes; so are types beyond: */
@@ -18,24 +17,6 @@
 static const struct sock_family *const families[] = { &unix_family, &inet_family };
 
 /* ---- files --------------------------------------------------------------------------------------------- */
-
-ssize_t sock_send(struct sock *sk, struct msg *msg)
-{
-	ssize_t sent = sk->ops->sendmsg ? sk->ops->sendmsg(sk, msg) : -EOPNOTSUPP;
-
-	trace(SOCK_SEND, sk->ino, sent);
-	if (unlikely(sent == -EPIPE) && sk->type == SOCK_STREAM && !(msg->flags & MSG_NOSIGNAL))
-		send_signal_task(current, SIGPIPE, NULL);
-	return sent;
-}
-
-ssize_t sock_receive(struct sock *sk, struct msg *msg)
-{
-	ssize_t received = sk->ops->recvmsg ? sk->ops->recvmsg(sk, msg) : -EOPNOTSUPP;
-
-	trace(SOCK_RECV, sk->ino, received);
-	return received;
-}
 
 static ssize_t socket_read(struct file *file, struct iov_iter *to, loff_t *pos)
 {
@@ -123,18 +104,11 @@ struct file *sock_create_file(struct sock *sk, u32 flags)
 	return file;
 }
 
-/* The socket of a descriptor, for the length of a call: fd_return(*fd) afterwards. ERR_PTR: nothing to return. */
-struct sock *sock_borrow(int number, struct fd *fd)
+struct sock *sock_borrow_failed(struct fd fd)
 {
-	struct sock *sk;
-
-	*fd = fd_borrow(number);
-	if (unlikely(!fd->file))
+	if (!fd.file)
 		return ERR_PTR(-EBADF);
-	sk = file_sock(fd->file);
-	if (likely(sk))
-		return sk;
-	fd_return(*fd);
+	fd_return(fd);
 	return ERR_PTR(-ENOTSOCK);
 }
 

@@ -1,8 +1,11 @@
 /* What net/socket.c and net/socket_msg.c share, and the system calls of both. */
 #pragma once
 
+#include <kernel/lib/errno.h>
 #include <kernel/lib/string.h>
+#include <kernel/process.h>
 #include <kernel/time.h>
+#include <kernel/trace.h>
 #include <net/sock.h>
 
 /* Field by field: an address has 128 bytes, most calls give none. */
@@ -18,10 +21,34 @@ static inline void msg_init(struct msg *msg, const struct file *file, struct iov
 }
 
 /* What every send and receive goes through. */
-ssize_t sock_send(struct sock *sk, struct msg *msg);
-ssize_t sock_receive(struct sock *sk, struct msg *msg);
+static inline ssize_t sock_send(struct sock *sk, struct msg *msg)
+{
+	ssize_t sent = sk->ops->sendmsg ? sk->ops->sendmsg(sk, msg) : -EOPNOTSUPP;
 
-struct sock *sock_borrow(int number, struct fd *fd);
+	trace(SOCK_SEND, sk->ino, sent);
+	if (unlikely(sent == -EPIPE) && sk->type == SOCK_STREAM && !(msg->flags & MSG_NOSIGNAL))
+		send_signal_task(current, SIGPIPE, NULL);
+	return sent;
+}
+
+static inline ssize_t sock_receive(struct sock *sk, struct msg *msg)
+{
+	ssize_t received = sk->ops->recvmsg ? sk->ops->recvmsg(sk, msg) : -EOPNOTSUPP;
+
+	trace(SOCK_RECV, sk->ino, received);
+	return received;
+}
+
+/* The socket of a descriptor, for the length of a call: fd_return(*fd) afterwards. ERR_PTR: nothing to return. */
+struct sock *sock_borrow_failed(struct fd fd);
+static inline struct sock *sock_borrow(int number, struct fd *fd)
+{
+	struct sock *sk;
+
+	*fd = fd_borrow(number);
+	sk = likely(fd->file) ? file_sock(fd->file) : NULL;
+	return likely(sk) ? sk : sock_borrow_failed(*fd);
+}
 
 int addr_from_user(struct sockaddr_storage *addr, const void __user *user, int length);
 int addr_to_user(const struct sockaddr_storage *addr, u32 length, void __user *user,
