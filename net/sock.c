@@ -101,9 +101,11 @@ bool skb_charge_receive(struct sk_buff *skb, struct sock *sk)
 static void uncharge_send(struct sk_buff *skb)
 {
 	struct sock *sk = skb->sk;
+	u32 limit = sock_writable_below(sk);
+	u32 before = __atomic_fetch_sub(&sk->wmem, skb->truesize, __ATOMIC_RELAXED);
 
-	__atomic_sub_fetch(&sk->wmem, skb->truesize, __ATOMIC_RELAXED);
-	if (sock_writable(sk))
+	/* Who found it writable does not wait: only the buffer that makes it so wakes. */
+	if (unlikely(before >= limit) && before - skb->truesize < limit)
 		sock_wake(sk, SOCK_WRITABLE);
 	sock_put(sk);
 }

@@ -191,9 +191,13 @@ static inline int sock_wait_for_send(struct sock *sk, u32 flags)
 		return 0;
 	return sock_wait_for_send_slow(sk, flags);
 }
+static inline u32 sock_writable_below(const struct sock *sk)
+{
+	return READ_ONCE(sk->sndbuf) / 2; /* Linux's rule for datagrams */
+}
 static inline bool sock_writable(const struct sock *sk)
 {
-	return READ_ONCE(sk->wmem) < READ_ONCE(sk->sndbuf) / 2; /* Linux's rule for datagrams */
+	return READ_ONCE(sk->wmem) < sock_writable_below(sk);
 }
 
 /* Set SO_ERROR (positive) and wake everybody; take it (0 or -errno). Under lock or without. */
