@@ -236,7 +236,8 @@ static int connect_to(struct inet_sock *inet, const struct sockaddr_in *to,
 	struct flow *flow = &inet->flow;
 	int error;
 
-	inet_send_start(inet, &send, to->addr, to->port);
+	send = (struct inet_send){ .daddr = to->addr, .dport = to->port };
+	inet_send_options(inet, &send);
 	error = inet_send_route(inet, &send);
 	if (error)
 		return error;

@@ -211,9 +211,6 @@ struct inet_send {
 	const u8 *options;
 };
 
-/* A buffer with room for all headers and the message's data. ERR_PTR. */
-struct sk_buff *inet_new_skb(struct msg *msg, u32 size);
-
 /* ---- errors: net/inet_error.c ----------------------------------------------------------------------------- */
 
 /* An ICMP error reached the socket: SO_ERROR, and the error queue if it is wanted. `packet` is at what we sent,

@@ -112,20 +112,6 @@ int inet_send_find_route(struct inet_sock *inet, const struct inet_send *send)
 	flow->saddr = inet->flow_saddr = send->saddr;
 	error = error ?: ip_route(flow);
 	if (error)
-		flow->daddr = 0;
+		dst_drop(&flow->dst);
 	return error;
-}
-
-/* ---- the bytes ---------------------------------------------------------------------------------------------------- */
-
-struct sk_buff *inet_new_skb(struct msg *msg, u32 size)
-{
-	struct sk_buff *skb = skb_alloc(MAX_HEADER, GFP_KERNEL);
-	int error = skb ? skb_append_from_iter(skb, msg->data, size) : -ENOBUFS;
-
-	if (!error)
-		return skb;
-	if (skb)
-		skb_put(skb);
-	return ERR_PTR(error);
 }

@@ -14,25 +14,9 @@ void inet_send_extra(const struct inet_sock *inet, struct inet_send *send);
 /* 0 or -errno; then nothing is remembered. */
 int inet_send_find_route(struct inet_sock *inet, const struct inet_send *send);
 
-/* To an address, as the socket's options say. */
-static inline void inet_send_start(const struct inet_sock *inet, struct inet_send *send, be32 daddr,
-				   be16 dport)
-{
-	*send = (struct inet_send){
-		.saddr = inet->saddr,
-		.daddr = daddr ?: inet->saddr ?: htonl(INADDR_LOOPBACK),
-		.dport = dport,
-		.oif = inet->sk.bound_dev,
-		.tos = inet->tos,
-		.ttl = inet->ttl,
-	};
-	if (unlikely(inet->extra || ip_is_multicast(send->daddr)))
-		inet_send_extra(inet, send);
-}
-
-/* To the address in `msg`, or the one that the socket is connected to; as the control messages say. `ports`: an
- * address without one is none. 0 or -errno. */
-static inline int inet_send_prepare(const struct inet_sock *inet, const struct msg *msg,
+/* Where to: the address in `msg`, or the one that the socket is connected to. `ports`: an address without one is none.
+ * 0 or -errno. */
+static inline int inet_send_address(const struct inet_sock *inet, const struct msg *msg,
 				    struct inet_send *send, bool ports)
 {
 	const struct sockaddr_in *to = &msg->name.in;
@@ -44,13 +28,53 @@ static inline int inet_send_prepare(const struct inet_sock *inet, const struct m
 			return -EAFNOSUPPORT;
 		if (ports && !to->port)
 			return -EINVAL;
-		inet_send_start(inet, send, to->addr, to->port);
+		send->daddr = to->addr;
+		send->dport = to->port;
 	} else {
 		if (!inet->daddr)
 			return -EDESTADDRREQ;
-		inet_send_start(inet, send, inet->daddr, inet->dport);
+		send->daddr = inet->daddr;
+		send->dport = inet->dport;
 	}
+	return 0;
+}
+
+/* How: as the socket's options say. */
+static inline void inet_send_options(const struct inet_sock *inet, struct inet_send *send)
+{
+	send->saddr = inet->saddr;
+	send->daddr = send->daddr ?: inet->saddr ?: htonl(INADDR_LOOPBACK);
+	send->oif = inet->sk.bound_dev;
+	send->tos = inet->tos;
+	send->ttl = inet->ttl;
+	send->options = NULL;
+	send->options_length = 0;
+	if (unlikely(inet->extra || ip_is_multicast(send->daddr)))
+		inet_send_extra(inet, send);
+}
+
+/* Where to, and how, control messages considered. 0 or -errno. */
+static inline int inet_send_prepare(const struct inet_sock *inet, const struct msg *msg,
+				    struct inet_send *send, bool ports)
+{
+	int error = inet_send_address(inet, msg, send, ports);
+
+	if (error)
+		return error;
+	inet_send_options(inet, send);
 	return unlikely(msg->control) ? inet_send_parse_cmsgs(send, msg->control) : 0;
+}
+
+/* Does this message, with nothing but an address, go where the last one went, and as that did? Then inet->flow is right
+ * as it is. Under user_lock. */
+static inline bool inet_send_again(const struct inet_sock *inet, const struct inet_send *send)
+{
+	const struct flow *flow = &inet->flow;
+
+	return flow->daddr == send->daddr && inet->flow_saddr == inet->saddr &&
+	       flow->oif == inet->sk.bound_dev && flow->tos == inet->tos &&
+	       flow->ttl == inet->ttl && !inet->extra && flow->dst.type <= ROUTE_LOCAL &&
+	       dst_valid(&flow->dst);
 }
 
 /* Points inet->flow there: mostly it does already. -EACCES: broadcast without SO_BROADCAST. Under user_lock. */
@@ -84,4 +108,17 @@ static inline int inet_send_check_mtu(struct inet_sock *inet, u32 length)
 	flow->dont_fragment = discover == IP_PMTUDISC_DO || discover == IP_PMTUDISC_PROBE ||
 			      (discover == IP_PMTUDISC_WANT && fits);
 	return fits || !(flow->dont_fragment || discover == IP_PMTUDISC_INTERFACE) ? 0 : -EMSGSIZE;
+}
+
+/* A buffer with room for all headers and the message's data. ERR_PTR. */
+static inline struct sk_buff *inet_new_skb(struct msg *msg, u32 size)
+{
+	struct sk_buff *skb = skb_alloc(MAX_HEADER, GFP_KERNEL);
+	int error = likely(skb) ? skb_append_from_iter(skb, msg->data, size) : -ENOBUFS;
+
+	if (likely(!error))
+		return skb;
+	if (skb)
+		skb_put(skb);
+	return ERR_PTR(error);
 }

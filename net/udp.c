@@ -74,8 +74,9 @@ static bool shares_port(const struct inet_sock *inet)
 }
 
 /* Of those that match as well as `best`, one of the `count` that share. */
-static struct inet_sock *choose_sharer(struct port_bucket *bucket, const struct udp_key *key,
-				       struct inet_sock *best, u32 best_score, u32 count)
+static noinline struct inet_sock *choose_sharer(struct port_bucket *bucket,
+						const struct udp_key *key, struct inet_sock *best,
+						u32 best_score, u32 count)
 {
 	u32 chosen = (u64)hash_key(key) * count >> 32;
 	struct inet_sock *inet;
@@ -87,13 +88,13 @@ static struct inet_sock *choose_sharer(struct port_bucket *bucket, const struct 
 }
 
 /* With a reference; NULL: nobody. */
-static struct inet_sock *udp_lookup(const struct udp_key *key)
+static __always_inline struct inet_sock *udp_lookup(const struct udp_key *key)
 {
 	struct port_bucket *bucket = port_bucket(&udp_table, ntohs(key->dport));
 	struct inet_sock *inet, *best = NULL;
 	u32 best_score = NO_MATCH, sharers = 0;
 
-	spin_lock_bh(&bucket->lock);
+	spin_lock(&bucket->lock);
 	hlist_for_each_entry(inet, &bucket->socks, port_node) {
 		u32 score = match_score(inet, key);
 
@@ -108,14 +109,14 @@ static struct inet_sock *udp_lookup(const struct udp_key *key)
 		best = choose_sharer(bucket, key, best, best_score, sharers);
 	if (best)
 		sock_get(&best->sk);
-	spin_unlock_bh(&bucket->lock);
+	spin_unlock(&bucket->lock);
 	return best;
 }
 
 /* ---- step 8 ---------------------------------------------------------------------------------------------- */
 
 /* data at the UDP header. Takes the reference. */
-static void udp_queue(struct inet_sock *inet, struct sk_buff *skb)
+static inline void udp_queue(struct inet_sock *inet, struct sk_buff *skb)
 {
 	if (unlikely(ip_hdr(skb)->ttl < inet->min_ttl)) {
 		skb_put(skb);

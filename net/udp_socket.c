@@ -16,7 +16,7 @@
 /* ---- sending -------------------------------------------------------------------------------------------- */
 
 /* The sum over the data is the device's work, if it can and the datagram leaves in one piece. */
-static void fill_checksum(const struct udp_sock *udp, struct sk_buff *skb, struct udphdr *uh)
+static inline void fill_checksum(const struct udp_sock *udp, struct sk_buff *skb, struct udphdr *uh)
 {
 	const struct flow *flow = &udp->inet.flow;
 	const struct netdev *dev = flow->dst.dev;
@@ -38,7 +38,7 @@ static void fill_checksum(const struct udp_sock *udp, struct sk_buff *skb, struc
 }
 
 /* Header and away. Takes the reference. */
-static int udp_push(struct udp_sock *udp, struct sk_buff *skb, be16 dport)
+static __always_inline int udp_push(struct udp_sock *udp, struct sk_buff *skb, be16 dport)
 {
 	struct udphdr *uh = skb_push(skb, sizeof(*uh));
 	int error;
@@ -59,14 +59,17 @@ static int udp_push(struct udp_sock *udp, struct sk_buff *skb, be16 dport)
 	return error;
 }
 
-static int check_size(struct udp_sock *udp, u32 size, const struct inet_send *send)
+static noinline int too_large(struct udp_sock *udp, const struct inet_send *send)
+{
+	inet_local_error(&udp->inet, EMSGSIZE, send->daddr, send->dport, udp->inet.flow.dst.mtu);
+	return -EMSGSIZE;
+}
+
+static inline int check_size(struct udp_sock *udp, u32 size, const struct inet_send *send)
 {
 	int error = inet_send_check_mtu(&udp->inet, size + sizeof(struct udphdr));
 
-	if (error)
-		inet_local_error(&udp->inet, EMSGSIZE, send->daddr, send->dport,
-				 udp->inet.flow.dst.mtu);
-	return error;
+	return likely(!error) ? 0 : too_large(udp, send);
 }
 
 /* Throw away what has been put together. */
@@ -95,7 +98,8 @@ static int push_pending(struct udp_sock *udp)
 }
 
 /* MSG_MORE, UDP_CORK: several sends make one datagram; where it goes is said by the first. */
-static int send_piece(struct udp_sock *udp, struct msg *msg, const struct inet_send *send, u32 size)
+static noinline int send_piece(struct udp_sock *udp, struct msg *msg, const struct inet_send *send,
+			       u32 size)
 {
 	int error = 0;
 
@@ -118,20 +122,29 @@ static int send_piece(struct udp_sock *udp, struct msg *msg, const struct inet_s
 	return error;
 }
 
-/* Under user_lock. */
-static int udp_send(struct udp_sock *udp, struct msg *msg, const struct inet_send *send, u32 size)
+static noinline int find_way(struct udp_sock *udp, const struct msg *msg, struct inet_send *send)
 {
-	struct inet_sock *inet = &udp->inet;
-	struct sk_buff *skb;
 	int error;
 
-	error = inet_send_route(inet, udp->pending ? &udp->pending_send : send);
-	if (error)
-		return error;
-	if (unlikely(udp->pending || udp->corked || msg->flags & MSG_MORE))
+	inet_send_options(&udp->inet, send);
+	error = msg->control ? inet_send_parse_cmsgs(send, msg->control) : 0;
+	return error ?: inet_send_route(&udp->inet, udp->pending ? &udp->pending_send : send);
+}
+
+/* Under user_lock. */
+static inline int udp_send(struct udp_sock *udp, struct msg *msg, struct inet_send *send, u32 size)
+{
+	bool whole = !udp->pending && !udp->corked && !(msg->flags & MSG_MORE);
+	struct sk_buff *skb;
+	int error = 0;
+
+	if (unlikely(!whole || msg->control || !inet_send_again(&udp->inet, send)))
+		error = find_way(udp, msg, send);
+	if (unlikely(!error && !whole))
 		return send_piece(udp, msg, send, size);
-	error = check_size(udp, size, send);
-	if (error)
+	if (likely(!error))
+		error = check_size(udp, size, send);
+	if (unlikely(error))
 		return error;
 	skb = inet_new_skb(msg, size);
 	return IS_ERR(skb) ? PTR_ERR(skb) : udp_push(udp, skb, send->dport);
@@ -144,19 +157,19 @@ static ssize_t udp_sendmsg(struct sock *sk, struct msg *msg)
 	struct inet_send send;
 	int error = inet_autobind(&udp->inet, &udp_table);
 
-	if (error)
+	if (unlikely(error))
 		return error;
-	if (size > 0xffff)
+	if (unlikely(size > 0xffff))
 		return -EMSGSIZE;
-	if (msg->flags & MSG_OOB)
+	if (unlikely(msg->flags & MSG_OOB))
 		return -EOPNOTSUPP;
-	error = inet_send_prepare(&udp->inet, msg, &send, true);
-	if (error)
+	error = inet_send_address(&udp->inet, msg, &send, true);
+	if (unlikely(error))
 		return error;
-	if (size > UDP_MAX_DATA)
+	if (unlikely(size > UDP_MAX_DATA))
 		return -EMSGSIZE;
 	error = sock_wait_for_send(sk, msg->flags);
-	if (error)
+	if (unlikely(error))
 		return error;
 	mutex_lock(&sk->user_lock);
 	error = udp_send(udp, msg, &send, size);
