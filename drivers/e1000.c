@@ -156,31 +156,43 @@ static inline union e1000_tx_desc *next_desc(struct e1000_tx_ring *ring)
 	return desc;
 }
 
-/* All batches that have left. Under tx_lock. */
-static inline void reclaim(struct e1000 *nic)
+static inline bool has_left(const struct e1000_tx_ring *ring, u32 last)
 {
-	struct e1000_tx_ring *ring = &nic->tx;
-	u32 clean = ring->clean, mask = ring->mask;
-	u64 done = 0;
+	return READ_ONCE(ring->descs[last].data.status) & TXD_DD;
+}
 
-	while (clean != ring->batch) {
-		u32 end = ring->batch_end[clean];
+/* The frames before `end` have left: how many. */
+static inline u64 free_frames(struct e1000_tx_ring *ring, u32 end)
+{
+	u32 at = ring->clean, mask = ring->mask;
+	u64 frames = 0;
 
-		if (!(READ_ONCE(ring->descs[end].data.status) & TXD_DD))
-			break;
-		end = (end + 1) & mask;
-		for (; clean != end; clean = (clean + 1) & mask) {
-			struct sk_buff *skb = ring->buffers[clean];
+	do {
+		struct sk_buff *skb = ring->buffers[at];
 
-			if (!skb)
-				continue;
-			ring->buffers[clean] = NULL;
-			done++;
+		if (likely(skb)) {
+			ring->buffers[at] = NULL;
+			frames++;
 			skb_put(skb);
 		}
+		at = (at + 1) & mask;
+	} while (at != end);
+	ring->clean = end;
+	return frames;
+}
+
+/* Batch by batch, as far as they have left. Under tx_lock. */
+static noinline void reclaim(struct e1000 *nic)
+{
+	struct e1000_tx_ring *ring = &nic->tx;
+
+	while (ring->clean != ring->batch) {
+		u32 last = ring->batch_end[ring->clean];
+
+		if (!has_left(ring, last))
+			break;
+		nic->dev.tx_done += free_frames(ring, (last + 1) & ring->mask);
 	}
-	ring->clean = clean;
-	nic->dev.tx_done += done;
 	if (tx_room(ring) >= MAX_TX_DESCS)
 		nic->dev.tx_stopped = false;
 }
@@ -198,9 +210,14 @@ void e1000_flush(struct netdev *dev)
 	ring->batch = ring->head;
 	smp_wmb(); /* the descriptors, then the tail */
 	e1000_write(nic, E1000_TDT, ring->head);
+	if (likely(has_left(ring, last))) {
+		free_frames(ring, ring->head);
+		dev->tx_done = dev->tx_sent;
+		dev->tx_stopped = false;
+		return;
+	}
 	reclaim(nic);
-	if (unlikely(ring->clean != ring->head))
-		e1000_write(nic, E1000_IMS, INT_TXDW);
+	e1000_write(nic, E1000_IMS, INT_TXDW);
 }
 
 /* The device keeps the context until the next: written only when another is needed. */

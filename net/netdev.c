@@ -218,7 +218,15 @@ static inline int send_or_queue(struct netdev *dev, struct sk_buff *skb)
 
 /* ---- sending ----------------------------------------------------------------------------------------- */
 
-static int send_frame(struct netdev *dev, struct sk_buff *skb)
+static noinline int drop_frame(struct sk_buff *skb, int error)
+{
+	trace(SKB_DROP, skb, drop_frame);
+	skb_put(skb);
+	/* As on Linux: without a cable the frame is lost, and its sender is told nothing. */
+	return error == -ENOLINK ? 0 : error;
+}
+
+static __always_inline int send_frame(struct netdev *dev, struct sk_buff *skb)
 {
 	int error;
 
@@ -231,12 +239,7 @@ static int send_frame(struct netdev *dev, struct sk_buff *skb)
 	if (unlikely(error))
 		dev->counts.tx_dropped++;
 	spin_unlock_bh(&dev->tx_lock);
-	if (unlikely(error)) {
-		trace(SKB_DROP, skb, send_frame);
-		skb_put(skb);
-	}
-	/* As on Linux: without a cable the frame is lost, and its sender is told nothing. */
-	return error == -ENOLINK ? 0 : error;
+	return likely(!error) ? 0 : drop_frame(skb, error);
 }
 
 static noinline int send_segments(struct netdev *dev, struct sk_buff *skb)
