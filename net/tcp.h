@@ -281,6 +281,8 @@ void tcp_init(void);	     /* at start-up: tcp_socket.c; calls the next */
 void tcp_arrival_init(void); /* tables, caches, secrets: tcp_state.c */
 /* For code that holds sk.lock: one segment, header checked, TCP_CB() filled in. Takes the reference. */
 void tcp_rcv_state(struct tcp_sock *tp, struct sk_buff *skb);
+/* The same, for what is mostly the very segment that was expected, at clock_ns(). */
+void tcp_rcv_fast(struct tcp_sock *tp, struct sk_buff *skb, u64 now);
 
 /* The table of connections: net/tcp_hash.h. */
 
@@ -391,6 +393,8 @@ u8 tcp_choose_wscale(u32 space);
 /* What an acknowledgement does to the sender: window, cleaning, RTT, SACK, recovery, congestion window. False: the ACK
  * is not acceptable (RFC 5961: challenge ACK was sent), drop the segment. */
 bool tcp_ack(struct tcp_sock *tp, struct sk_buff *skb);
+/* Of a segment that was expected (net/tcp_fast.c). */
+void tcp_ack_expected(struct tcp_sock *tp, const struct tcp_cb *cb, u64 now);
 /* The first sample, where it was the SYN-ACK of a request that took so long. */
 void tcp_rtt_first(struct tcp_sock *tp, u32 us);
 /* What a new socket's sender begins with: tcp_create() calls it, under no lock. */

@@ -59,7 +59,8 @@ static bool update_window(struct tcp_sock *tp, const struct tcp_cb *cb)
 /* ---- what is acknowledged --------------------------------------------------------------------------------------------- */
 
 /* A segment is through: what it counted for, it no longer does. */
-static inline void count_acked(struct tcp_sock *tp, const struct tcp_cb *cb, struct tcp_ack *ack)
+static __always_inline void count_acked(struct tcp_sock *tp, const struct tcp_cb *cb,
+					struct tcp_ack *ack)
 {
 	u32 segments = cb->segments;
 
@@ -69,7 +70,7 @@ static inline void count_acked(struct tcp_sock *tp, const struct tcp_cb *cb, str
 		tp->delivered += segments;
 		if (ack->rtt_us < 0)
 			ack->rtt_us = ack->now_us - cb->sent_us;
-		tcp_rack_advance(tp, cb, ack, ack->prior_fack);
+		tcp_rack_advance(tp, cb, ack->now_us, ack->tsecr, ack->prior_fack);
 		return;
 	}
 	if (cb->sacked & TCPCB_EVER_RETRANS)
@@ -82,7 +83,7 @@ static inline void count_acked(struct tcp_sock *tp, const struct tcp_cb *cb, str
 		tp->sacked_out -= segments;
 	} else {
 		tp->delivered += segments;
-		tcp_rack_advance(tp, cb, ack, ack->prior_fack);
+		tcp_rack_advance(tp, cb, ack->now_us, ack->tsecr, ack->prior_fack);
 	}
 }
 
@@ -101,7 +102,7 @@ static void ack_part(struct tcp_sock *tp, struct tcp_cb *cb, struct tcp_ack *ack
 	cb->segments = segments;
 }
 
-static void clean_queue(struct tcp_sock *tp, struct tcp_ack *ack)
+static __always_inline void clean_queue(struct tcp_sock *tp, struct tcp_ack *ack)
 {
 	struct sk_buff *skb;
 
@@ -122,9 +123,9 @@ static void clean_queue(struct tcp_sock *tp, struct tcp_ack *ack)
 
 /* By the timestamp that came back, which knows which of two it was (RFC 7323 4): the round trip was not longer. It is
  * in milliseconds, so one more. */
-static s32 bound_by_timestamp(const struct tcp_sock *tp, const struct tcp_ack *ack, s32 us)
+static inline s32 bound_by_timestamp(const struct tcp_sock *tp, const struct tcp_ack *ack, s32 us)
 {
-	u32 ms = tcp_timestamp(tp) - ack->tsecr;
+	u32 ms = ack->now_ms + tp->ts_offset - ack->tsecr;
 
 	if (ms >= TCP_RTO_MAX_US / 1000)
 		return us;
@@ -134,7 +135,7 @@ static s32 bound_by_timestamp(const struct tcp_sock *tp, const struct tcp_ack *a
 }
 
 /* From what was sent once. After a timeout that is not enough: of several ACKs the first may have been lost. */
-static void sample_rtt(struct tcp_sock *tp, const struct tcp_ack *ack)
+static __always_inline void sample_rtt(struct tcp_sock *tp, const struct tcp_ack *ack)
 {
 	s32 us = ack->retrans_acked || ack->rtt_us < 0 ? ack->sack_rtt_us : ack->rtt_us;
 
@@ -195,7 +196,7 @@ static inline void nothing_out(struct tcp_sock *tp, struct tcp_ack *ack)
 }
 
 /* The cumulative number has moved. */
-static void advance(struct tcp_sock *tp, struct tcp_ack *ack)
+static __always_inline void advance(struct tcp_sock *tp, struct tcp_ack *ack)
 {
 	ack->advanced = true;
 	tp->snd_una = ack->ack;
@@ -219,6 +220,7 @@ bool tcp_ack(struct tcp_sock *tp, struct sk_buff *skb)
 	u64 now = clock_ns();
 	struct tcp_ack ack = {
 		.now_us = now / NSEC_PER_USEC,
+		.now_ms = now / NSEC_PER_MSEC,
 		.ack = cb->ack,
 		.prior_una = tp->snd_una,
 		.prior_packets_out = tp->packets_out,
@@ -257,6 +259,35 @@ bool tcp_ack(struct tcp_sock *tp, struct sk_buff *skb)
 		tcp_rearm_acked(tp, now);
 	tcp_write_space(tp);
 	return true;
+}
+
+/* The same where nothing can be the matter: see net/tcp_fast.c. It says no more than that all is well up to cb->ack. */
+void tcp_ack_expected(struct tcp_sock *tp, const struct tcp_cb *cb, u64 now)
+{
+	struct tcp_ack ack = {
+		.now_us = now / NSEC_PER_USEC,
+		.now_ms = now / NSEC_PER_MSEC,
+		.ack = cb->ack,
+		.prior_packets_out = tp->packets_out,
+		.prior_delivered = tp->delivered,
+		.prior_fack = tp->rack_fack,
+		.rtt_us = -1,
+		.sack_rtt_us = -1,
+		.tsecr = cb->tsecr,
+	};
+
+	tp->probes = 0;
+	tp->snd_wl1 = cb->seq;
+	if (cb->ack == tp->snd_una)
+		return;
+	advance(tp, &ack);
+	sample_rtt(tp, &ack);
+	grow_cwnd(tp, &ack);
+	if (tp->packets_out)
+		tcp_rearm_acked(tp, now);
+	else
+		tp->due[TCP_TIMER_RETRANSMIT] = 0;
+	tcp_write_space(tp);
 }
 
 /* ---- a connection begins ----------------------------------------------------------------------------------------------------------- */

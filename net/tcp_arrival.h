@@ -37,6 +37,8 @@ static inline u32 tcp_receive_window(const struct tcp_sock *tp)
 /* Steps of 3.10.7.4 that are about data: net/tcp_data.c. The text, and FIN; sets ack_pending. */
 void tcp_rcv_urgent(struct tcp_sock *tp, struct sk_buff *skb);
 void tcp_rcv_text(struct tcp_sock *tp, struct sk_buff *skb);
+/* Text (or a FIN) that is the very next, and fits the window. */
+void tcp_queue_in_order(struct tcp_sock *tp, struct sk_buff *skb);
 /* A duplicate arrived: report it by D-SACK. */
 void tcp_report_duplicate(struct tcp_sock *tp, u32 seq, u32 end_seq);
 /* An ACK is due: at once, or soon. */

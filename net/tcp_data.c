@@ -183,7 +183,7 @@ static bool make_room(struct tcp_sock *tp, struct sk_buff *skb)
 	return true;
 }
 
-static void queue_in_order(struct tcp_sock *tp, struct sk_buff *skb)
+void tcp_queue_in_order(struct tcp_sock *tp, struct sk_buff *skb)
 {
 	bool fin = TCP_CB(skb)->flags & TCPHDR_FIN, filled = !skb_queue_empty(&tp->ooo);
 
@@ -309,7 +309,7 @@ void tcp_rcv_text(struct tcp_sock *tp, struct sk_buff *skb)
 		trim_front(skb, tp->rcv_nxt);
 	}
 	if (cb->seq == tp->rcv_nxt)
-		queue_in_order(tp, skb);
+		tcp_queue_in_order(tp, skb);
 	else
 		queue_out_of_order(tp, skb);
 }

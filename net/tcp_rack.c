@@ -11,14 +11,8 @@
 
 /* ---- who was sent last -------------------------------------------------------------------------------------------- */
 
-/* Several may go in one microsecond: then their numbers decide. */
-static bool sent_after(u32 us, u32 end_seq, u32 other_us, u32 other_end_seq)
-{
-	return after(us, other_us) || (us == other_us && after(end_seq, other_end_seq));
-}
-
 /* Delivered though a higher one was before, and only sent once: the path reorders. */
-static void note_reordering(struct tcp_sock *tp, const struct tcp_cb *cb, u32 fack)
+void tcp_rack_note_reordering(struct tcp_sock *tp, const struct tcp_cb *cb, u32 fack)
 {
 	u32 distance = (fack - cb->seq) / tp->mss;
 
@@ -28,31 +22,12 @@ static void note_reordering(struct tcp_sock *tp, const struct tcp_cb *cb, u32 fa
 
 /* Was it the first or the second of two equal ones that arrived? If it is too early for the second, or the timestamp is
  * the first one's, it tells nothing. */
-static bool is_ambiguous(const struct tcp_sock *tp, const struct tcp_cb *cb,
-			 const struct tcp_ack *ack)
+bool tcp_rack_is_ambiguous(const struct tcp_sock *tp, const struct tcp_cb *cb, u32 now_us,
+			   u32 tsecr)
 {
-	u32 age_us = ack->now_us - cb->sent_us, sent_ts;
+	u32 age_us = now_us - cb->sent_us, sent_ts = tcp_timestamp(tp) - age_us / 1000;
 
-	if (likely(!(cb->sacked & TCPCB_EVER_RETRANS)))
-		return false;
-	sent_ts = tcp_timestamp(tp) - age_us / 1000;
-	return age_us < tp->min_rtt || (ack->tsecr && before(ack->tsecr + 1, sent_ts));
-}
-
-void tcp_rack_advance(struct tcp_sock *tp, const struct tcp_cb *cb, const struct tcp_ack *ack,
-		      u32 fack)
-{
-	if (after(cb->end_seq, tp->rack_fack))
-		tp->rack_fack = cb->end_seq;
-	else if (before(cb->end_seq, fack) && !(cb->sacked & TCPCB_EVER_RETRANS))
-		note_reordering(tp, cb, fack);
-	if (is_ambiguous(tp, cb, ack))
-		return;
-	if (tp->rack_rtt && !sent_after(cb->sent_us, cb->end_seq, tp->rack_us, tp->rack_end_seq))
-		return;
-	tp->rack_rtt = max(ack->now_us - cb->sent_us, 1U);
-	tp->rack_us = cb->sent_us;
-	tp->rack_end_seq = cb->end_seq;
+	return age_us < tp->min_rtt || (tsecr && before(tsecr + 1, sent_ts));
 }
 
 /* ---- the reordering window ------------------------------------------------------------------------------------------- */
@@ -107,7 +82,7 @@ void tcp_rack_detect(struct tcp_sock *tp, u32 now_us)
 		if (cb->sacked & TCPCB_SACKED ||
 		    (cb->sacked & (TCPCB_LOST | TCPCB_RETRANS)) == TCPCB_LOST)
 			continue;
-		if (!sent_after(tp->rack_us, tp->rack_end_seq, cb->sent_us, cb->end_seq))
+		if (!tcp_sent_after(tp->rack_us, tp->rack_end_seq, cb->sent_us, cb->end_seq))
 			continue;
 		if (left <= 0)
 			tcp_mark_lost(tp, skb);

@@ -186,9 +186,11 @@ static void rcv_connection(struct tcp_sock *tp, struct sk_buff *skb)
 {
 	struct sock *sk = tcp_to_sock(tp);
 
-	tp->last_received_ms = tcp_clock_ms();
+	u64 now = clock_ns();
+
 	spin_lock_bh(&sk->lock);
-	tcp_rcv_state(tp, skb);
+	tp->last_received_ms = now / NSEC_PER_MSEC;
+	tcp_rcv_fast(tp, skb, now);
 	spin_unlock_bh(&sk->lock);
 }
 

@@ -26,7 +26,7 @@ static void mark_sacked(struct tcp_sock *tp, struct tcp_cb *cb, struct tcp_ack *
 		tp->retrans_out -= segments;
 	if (!(cb->sacked & TCPCB_EVER_RETRANS))
 		ack->sack_rtt_us = ack->now_us - cb->sent_us;
-	tcp_rack_advance(tp, cb, ack, tp->rack_fack);
+	tcp_rack_advance(tp, cb, ack->now_us, ack->tsecr, tp->rack_fack);
 	cb->sacked = (cb->sacked & TCPCB_EVER_RETRANS) | TCPCB_SACKED;
 	tp->sacked_out += segments;
 	tp->delivered += segments;

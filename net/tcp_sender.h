@@ -87,8 +87,7 @@ static inline u32 tcp_timestamp(const struct tcp_sock *tp)
 
 /* What one ACK has told. */
 struct tcp_ack {
-	u32 now_us;
-	u32 seq; /* its own */
+	u32 now_us, now_ms;
 	u32 ack;
 	u32 prior_una, prior_packets_out, prior_lost, prior_delivered, prior_fack;
 	u32 newly_acked; /* segments, by the cumulative number */
@@ -116,9 +115,34 @@ void tcp_enter_loss(struct tcp_sock *tp);
 /* A loss probe has repaired a loss that nothing else has shown. */
 void tcp_reduce_cwnd(struct tcp_sock *tp);
 
-/* RFC 8985: net/tcp_rack.c. A segment was delivered, behind others up to `fack`. */
-void tcp_rack_advance(struct tcp_sock *tp, const struct tcp_cb *cb, const struct tcp_ack *ack,
-		      u32 fack);
+/* RFC 8985: net/tcp_rack.c. */
+void tcp_rack_note_reordering(struct tcp_sock *tp, const struct tcp_cb *cb, u32 fack);
+bool tcp_rack_is_ambiguous(const struct tcp_sock *tp, const struct tcp_cb *cb, u32 now_us,
+			   u32 tsecr);
+/* Several may go in one microsecond: then their numbers decide. */
+static inline bool tcp_sent_after(u32 us, u32 end_seq, u32 other_us, u32 other_end_seq)
+{
+	return after(us, other_us) || (us == other_us && after(end_seq, other_end_seq));
+}
+/* A segment was delivered, behind others up to `fack`. */
+static inline void tcp_rack_advance(struct tcp_sock *tp, const struct tcp_cb *cb, u32 now_us,
+				    u32 tsecr, u32 fack)
+{
+	bool again = cb->sacked & TCPCB_EVER_RETRANS;
+
+	if (likely(after(cb->end_seq, tp->rack_fack)))
+		tp->rack_fack = cb->end_seq;
+	else if (before(cb->end_seq, fack) && !again)
+		tcp_rack_note_reordering(tp, cb, fack);
+	if (unlikely(again) && tcp_rack_is_ambiguous(tp, cb, now_us, tsecr))
+		return;
+	if (tp->rack_rtt &&
+	    !tcp_sent_after(cb->sent_us, cb->end_seq, tp->rack_us, tp->rack_end_seq))
+		return;
+	tp->rack_rtt = max(now_us - cb->sent_us, 1U);
+	tp->rack_us = cb->sent_us;
+	tp->rack_end_seq = cb->end_seq;
+}
 /* Mark what was sent so long before something delivered that it must be lost; else sets the timer. */
 void tcp_rack_detect(struct tcp_sock *tp, u32 now_us);
 void tcp_rack_dsack(struct tcp_sock *tp);
