@@ -120,13 +120,6 @@ void skb_charge_send(struct sk_buff *skb, struct sock *sk)
 
 /* ---- waiting ----------------------------------------------------------------------------------------- */
 
-u64 sock_deadline(u64 timeout, u32 flags)
-{
-	if (flags & MSG_DONTWAIT)
-		return 0;
-	return timeout == NO_TIMEOUT ? NO_TIMEOUT : clock_ns_after(timeout);
-}
-
 int sock_interrupted(u64 deadline)
 {
 	return deadline == NO_TIMEOUT ? -ERESTARTSYS : -EINTR;

@@ -19,6 +19,7 @@
 #include <fs/file.h>
 #include <kernel/cred.h>
 #include <kernel/lib/hlist.h>
+#include <kernel/time.h>
 #include <net/skbuff.h>
 #include <net/sockaddr.h>
 
@@ -240,7 +241,12 @@ static inline void sock_wake_all(struct sock *sk, u32 key)
 }
 
 /* How long a receive or send may wait: clock_ns() deadline; 0 for "not at all". */
-u64 sock_deadline(u64 timeout, u32 flags);
+static inline u64 sock_deadline(u64 timeout, u32 flags)
+{
+	if (flags & MSG_DONTWAIT)
+		return 0;
+	return timeout == NO_TIMEOUT ? NO_TIMEOUT : clock_ns_after(timeout);
+}
 /* Sleeps until ready(sk), which is called without a lock; the wake-ups that count are those with one of `events`
  * (EPOLLERR and EPOLLHUP always do). exclusive: a wake-up is meant for one of several who wait like this.
  * 0, -EAGAIN after the deadline, or what sock_interrupted() says. */

@@ -150,7 +150,7 @@ static __always_inline void sample_rtt(struct tcp_sock *tp, const struct tcp_ack
 /* ---- the congestion window --------------------------------------------------------------------------------------------------- */
 
 /* Only if it was what held us back: a window that was not used proves nothing. */
-static void grow_cwnd(struct tcp_sock *tp, const struct tcp_ack *ack)
+static __always_inline void grow_cwnd(struct tcp_sock *tp, const struct tcp_ack *ack)
 {
 	bool limited = tp->flags & TCP_F_CWND_LIMITED ||
 		       (tcp_in_slow_start(tp) && tp->cwnd < 2 * ack->prior_packets_out);

@@ -130,7 +130,7 @@ static bool append_to_last(struct sock *sk, struct sk_buff *skb)
 }
 
 /* Charged already. The reference goes to the queue. */
-static void enqueue(struct tcp_sock *tp, struct sk_buff *skb)
+static inline void enqueue(struct tcp_sock *tp, struct sk_buff *skb)
 {
 	struct sock *sk = tcp_to_sock(tp);
 

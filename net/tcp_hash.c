@@ -66,7 +66,7 @@ u32 tcp_hash(be32 saddr, be32 daddr, be16 sport, be16 dport)
 }
 
 /* The bucket may be split while we wait for its lock: then it is another one. */
-static struct bucket *lock_bucket(u32 hash)
+static __always_inline struct bucket *lock_bucket(u32 hash)
 {
 	for (;;) {
 		u32 nr = READ_ONCE(nr_buckets), index = index_of(hash, nr);
@@ -111,7 +111,7 @@ static bool matches(const struct tcp_hashed *hashed, const struct tcp_four *four
 	       hashed->daddr == four->daddr && hashed->saddr == four->saddr;
 }
 
-static struct tcp_hashed *find(struct bucket *bucket, const struct tcp_four *four)
+static inline struct tcp_hashed *find(struct bucket *bucket, const struct tcp_four *four)
 {
 	struct tcp_hashed *hashed;
 

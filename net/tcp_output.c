@@ -298,14 +298,15 @@ static u32 acceptable_seq(const struct tcp_sock *tp)
 	return before(tcp_window_end(tp), tp->snd_nxt) ? tcp_window_end(tp) : tp->snd_nxt;
 }
 
-int tcp_transmit(struct tcp_sock *tp, struct sk_buff *skb, u64 now)
+static inline int transmit(struct tcp_sock *tp, struct sk_buff *skb, u32 segments, u64 now)
 {
 	struct tcp_cb *cb = TCP_CB(skb);
 	int error;
 
-	tcp_restore(skb);
-	skb->gso_segs = cb->segments > 1 ? cb->segments : 0;
-	skb->gso_size = cb->segments > 1 ? tp->mss : 0;
+	if (unlikely(skb->len != tcp_payload(skb)))
+		tcp_restore(skb);
+	skb->gso_segs = segments > 1 ? segments : 0;
+	skb->gso_size = segments > 1 ? tp->mss : 0;
 	error = emit(tp, skb_get(skb), cb->seq, cb->flags, now);
 	if (unlikely(error))
 		return error;
@@ -313,25 +314,33 @@ int tcp_transmit(struct tcp_sock *tp, struct sk_buff *skb, u64 now)
 	return 0;
 }
 
+int tcp_transmit(struct tcp_sock *tp, struct sk_buff *skb, u64 now)
+{
+	return transmit(tp, skb, TCP_CB(skb)->segments, now);
+}
+
+/* Does it end with a whole segment? */
+static inline bool is_full(const struct tcp_sock *tp, u32 payload)
+{
+	return payload >= tp->mss && payload % tp->mss == 0;
+}
+
 int tcp_send_new(struct tcp_sock *tp, struct sk_buff *skb, u64 now)
 {
 	struct tcp_cb *cb = TCP_CB(skb);
-	u32 payload = tcp_payload(skb);
-	int error;
+	u32 payload = tcp_payload(skb), segments = tcp_count_segments(tp, payload);
+	int error = transmit(tp, skb, segments, now);
 
-	cb->segments = tcp_count_segments(tp, payload);
-	error = tcp_transmit(tp, skb, now);
-	if (unlikely(error)) {
-		cb->segments = 0;
+	if (unlikely(error))
 		return error;
-	}
+	cb->segments = segments;
 	cb->first_sent_us = cb->sent_us;
 	tp->send_head = skb_queue_next(&tp->write_queue, skb);
 	tp->snd_nxt = cb->end_seq;
-	if (payload % tp->mss)
+	if (!is_full(tp, payload))
 		tp->small_seq = cb->end_seq;
-	tp->packets_out += cb->segments;
-	tp->prr_out += cb->segments;
+	tp->packets_out += segments;
+	tp->prr_out += segments;
 	return 0;
 }
 
@@ -369,7 +378,7 @@ static u32 sendable(struct tcp_sock *tp, const struct sk_buff *skb, bool *may)
 		tp->flags |= TCP_F_CWND_LIMITED;
 		size = (tp->cwnd - in_flight) * tp->mss;
 	}
-	if (size == payload && skb_peek_tail(&tp->write_queue) == skb && payload % tp->mss &&
+	if (size == payload && skb_peek_tail(&tp->write_queue) == skb && !is_full(tp, payload) &&
 	    !nagle_allows(tp, cb))
 		size = payload / tp->mss * tp->mss;
 	*may = size || (!payload && window >= (s32)length);

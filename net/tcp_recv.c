@@ -58,13 +58,15 @@ struct piece {
 	struct sk_buff *skb;
 	u32 offset, size;
 	bool whole; /* nothing of the buffer is left: it is off the queue, ours */
+	bool last;  /* there was nothing behind it */
 };
 
-static void take_off(struct tcp_sock *tp, struct piece *piece)
+static inline void take_off(struct tcp_sock *tp, struct piece *piece)
 {
 	piece->whole = piece->offset + piece->size == piece->skb->len;
 	if (piece->whole)
 		skb_unlink(&tcp_to_sock(tp)->receive_queue, piece->skb);
+	piece->last = skb_queue_empty(&tcp_to_sock(tp)->receive_queue);
 	WRITE_ONCE(tp->copied_seq, tp->copied_seq + piece->size);
 	forget_mark(tp, tp->copied_seq);
 }
@@ -131,9 +133,9 @@ static bool copy_piece(struct reading *reading, const struct piece *piece)
 /* 0 or -EFAULT. */
 static int read_queue(struct reading *reading)
 {
-	struct piece piece;
+	struct piece piece = { .last = false };
 
-	while (reading->copied < reading->size && take_piece(reading, &piece)) {
+	while (reading->copied < reading->size && !piece.last && take_piece(reading, &piece)) {
 		if (unlikely(!copy_piece(reading, &piece))) {
 			put_piece_back(reading->tp, &piece);
 			return -EFAULT;

@@ -473,7 +473,8 @@ static u32 tcp_poll(struct sock *sk)
 		ready |= EPOLLRDHUP | SOCK_READABLE;
 	if (!(state & TCPF_CONNECTING))
 		ready |= poll_data(tp, shutdown);
-	if (READ_ONCE(sk->error) || inet_has_errors(&tp->inet))
+	if (READ_ONCE(sk->error) ||
+	    (unlikely(READ_ONCE(tp->inet.extra)) && inet_has_errors(&tp->inet)))
 		ready |= EPOLLERR;
 	return ready;
 }

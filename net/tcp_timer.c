@@ -23,7 +23,7 @@
 /* ---- the struct timer ------------------------------------------------------------------------------------------- */
 
 /* Whoever finds it pending may be wrong a moment later; whoever has cancelled it is not. */
-static void start(struct tcp_sock *tp, u64 due)
+static inline void start(struct tcp_sock *tp, u64 due)
 {
 	if (timer_pending(&tp->timer) && tp->timer.expires <= due)
 		return;
@@ -245,7 +245,7 @@ static u64 rto_since_sent(const struct tcp_sock *tp, u64 now)
 }
 
 /* RFC 8985 7.2: is it worth while to ask before the RTO? For a single segment, allow for the peer's delayed ACK. */
-static bool set_loss_probe(struct tcp_sock *tp, u64 now, u64 rto)
+static __always_inline bool set_loss_probe(struct tcp_sock *tp, u64 now, u64 rto)
 {
 	u64 wait;
 
