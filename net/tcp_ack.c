@@ -88,7 +88,7 @@ static __always_inline void count_acked(struct tcp_sock *tp, const struct tcp_cb
 }
 
 /* Its first part only. The bytes go when nobody else has the buffer: tcp_restore(). */
-static void ack_part(struct tcp_sock *tp, struct tcp_cb *cb, struct tcp_ack *ack)
+static __always_inline void ack_part(struct tcp_sock *tp, struct tcp_cb *cb, struct tcp_ack *ack)
 {
 	u32 segments = tcp_count_segments(tp, cb->end_seq - ack->ack);
 
