@@ -42,6 +42,11 @@ struct net_cpu {
 };
 
 static DEFINE_PER_CPU(struct net_cpu, net_cpu);
+DEFINE_PER_CPU(bool, net_polling);
+static void nothing_kept(void)
+{
+}
+void (*net_poll_over)(void) = nothing_kept; /* constant once the protocols are there */
 static u64 idle_poll_ns = DEFAULT_POLL_US * NSEC_PER_USEC;
 
 static bool parse_poll(const char *value)
@@ -82,8 +87,10 @@ static bool change_state(struct napi *napi, u32 from, u32 to)
 					   __ATOMIC_RELAXED);
 }
 
+/* Another CPU may poll the device next: what protocols have kept back must go before that, or it would be overtaken. */
 bool napi_complete(struct napi *napi)
 {
+	net_poll_over();
 	if (likely(change_state(napi, NAPI_POLLING, NAPI_IDLE)))
 		return true;
 	enlist(napi);
@@ -130,9 +137,12 @@ static int serve(struct net_cpu *cpu, struct napi *napi)
 
 	__atomic_exchange_n(&napi->state, NAPI_POLLING, __ATOMIC_SEQ_CST);
 	trace(NIC_POLL, napi->dev ? napi->dev->index : 0, NAPI_WEIGHT);
+	this_cpu(net_polling) = true;
 	frames = napi->poll(napi, NAPI_WEIGHT);
+	this_cpu(net_polling) = false;
 	trace(NIC_POLLED, napi->dev ? napi->dev->index : 0, frames);
 	if (frames == NAPI_WEIGHT) {
+		net_poll_over();
 		if (likely(!READ_ONCE(napi->disabled)))
 			enlist(napi);
 		else

@@ -16,6 +16,7 @@
 #pragma once
 
 #include <kernel/context.h>
+#include <kernel/cpu/percpu.h>
 #include <kernel/spinlock.h>
 #include <kernel/timer.h>
 #include <net/skbuff.h>
@@ -150,6 +151,11 @@ bool napi_complete(struct napi *napi);
 /* From now on it is not polled, or is again. The first waits for a poll to end: process context, may sleep. */
 void napi_disable(struct napi *napi);
 void napi_enable(struct napi *napi);
+
+/* Does this CPU poll a device? Then protocols may keep frames back, to treat what comes in a row as one: net_poll_over
+ * is called before the poll ends. Softirq. */
+DECLARE_PER_CPU(bool, net_polling);
+extern void (*net_poll_over)(void);
 
 /* A whole frame, dev and tstamp set, data at the Ethernet header. Takes the reference. Softirq. */
 void netif_receive_skb(struct sk_buff *skb);

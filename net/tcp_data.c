@@ -193,7 +193,7 @@ void tcp_queue_in_order(struct tcp_sock *tp, struct sk_buff *skb)
 		return;
 	}
 	if (skb->len)
-		measure_segment(tp, skb->len);
+		measure_segment(tp, skb->gso_size ?: skb->len);
 	tp->rcv_nxt = TCP_CB(skb)->end_seq;
 	enqueue(tp, skb);
 	fin |= take_from_ooo(tp);

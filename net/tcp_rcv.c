@@ -223,7 +223,7 @@ static void rcv_timewait(const struct tcp_four *four, struct tcp_hashed *hashed,
 		rcv_listener(four, skb);
 }
 
-static void dispatch(struct sk_buff *skb)
+void tcp_dispatch(struct sk_buff *skb)
 {
 	const struct iphdr *ip = ip_hdr(skb);
 	const struct tcphdr *th = tcp_hdr(skb);
@@ -266,7 +266,8 @@ static void tcp_rcv(struct sk_buff *skb)
 	}
 	fill_cb(skb);
 	trace(TCP_RCV, skb, TCP_CB(skb)->seq, TCP_CB(skb)->ack, TCP_CB(skb)->flags);
-	dispatch(skb);
+	if (!tcp_coalesce(skb))
+		tcp_dispatch(skb);
 }
 
 /* ---- ICMP errors about what we sent ------------------------------------------------------------------------------ */

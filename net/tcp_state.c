@@ -147,4 +147,5 @@ void tcp_arrival_init(void)
 	tcp_port_init();
 	tcp_listen_init();
 	tcp_timewait_init();
+	net_poll_over = tcp_coalesce_end;
 }

@@ -4,11 +4,13 @@
  *
  * The fast loops move eight words a turn (ten times the speed of `rep movsb` under TCG) and advance
  * the pointers only when a whole step is done. So after a fault the step can be repeated byte by
- * byte: every byte before the bad page is copied, and the count of the others is exact.
+ * byte: every byte before the bad page is copied, and the count of the others is exact. What is long
+ * goes by `rep movsq`, whose registers say at a fault how far it has come.
  */
 #include <kernel/cpu/smap.h>
 
 #define CHUNK 64
+#define LONG  256 /* from here on starting `rep` is worth it */
 
 .macro ON_FAULT start, end, fixup
 	.pushsection .ex_table, "a"
@@ -25,7 +27,14 @@ user_copy:
 	leaq (%rdi, %rdx), %r10		/* where it ends */
 	STAC
 .Lcopy:
-	subq $CHUNK, %rdx
+	cmpq $LONG, %rdx
+	jb 8f
+	movq %rdx, %rcx
+	shrq $3, %rcx
+	rep movsq
+	andl $7, %edx
+	jmp 4f
+8:	subq $CHUNK, %rdx
 	jb 2f
 1:	movq (%rsi), %rax
 	movq 8(%rsi), %rcx

@@ -11,6 +11,9 @@ LIST_HEAD(netdevs);
 struct netdev *loopback_dev = &shim_lo;
 struct netdev shim_eth, shim_lo;
 
+bool net_polling;
+void (*net_poll_over)(void);
+
 static struct skb_queue sent;
 
 #define MAX_KEPT 64

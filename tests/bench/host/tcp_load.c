@@ -75,7 +75,8 @@ static void open_all(int number, uint32_t events)
 	ep = must("epoll_create1", epoll_create1(0));
 	for (int i = 0; i < number; i++) {
 		open_connection(&connections[i], 0);
-		watch(&connections[i], events);
+		if (events)
+			watch(&connections[i], events);
 	}
 }
 
@@ -263,7 +264,7 @@ static void idle(const char *address, const char *echo_port, const char *systat_
 	files.rlim_cur = files.rlim_max;
 	must("setrlimit", setrlimit(RLIMIT_NOFILE, &files));
 	set_peer(address, echo_port);
-	open_all(number, EPOLLIN);
+	open_all(number, 0);
 	for (int i = 0; i < number; i++) {
 		ask(&connections[i]);
 		while (!take_answer(&connections[i]))
