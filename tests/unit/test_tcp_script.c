@@ -26,8 +26,9 @@ _Noreturn void exit(int status);
 
 #define DIRECTORY "tests/unit/tcp/"
 static const char *const files[] = {
-	"open",	  "listen",  "sequence", "reset",  "close",    "timewait",   "data", "ack",
-	"window", "options", "urgent",	 "timers", "recovery", "congestion", "icmp", "attack",
+	"open",	    "listen",	  "sequence", "reset",	 "close",    "timewait",
+	"data",	    "ack",	  "window",   "options", "urgent",   "timers",
+	"recovery", "congestion", "icmp",     "attack",	 "coalesce",
 };
 
 #define MAX_CASES 512
@@ -786,6 +787,8 @@ static u32 ask(const struct tcp_sock *tp, const char *name)
 		return (tp->srtt >> 3) / 1000;
 	if (!strcmp(name, "ooo"))
 		return tp->ooo.count;
+	if (!strcmp(name, "queued"))
+		return tp->inet.sk.receive_queue.count;
 	FAIL("nobody knows %s", name);
 }
 
@@ -892,6 +895,18 @@ static void do_established(struct line *line)
 	do_accept(line);
 }
 
+/* What comes from here on comes in one poll of the card. */
+static void do_burst(struct line *line)
+{
+	net_polling = true;
+}
+
+static void do_burst_ends(struct line *line)
+{
+	net_poll_over();
+	net_polling = false;
+}
+
 /* The peer opens a flood of connections that it does not mean: the SYNs of peers FROM to TO; what is answered is not
  * looked at. */
 static void do_flood(struct line *line)
@@ -920,7 +935,7 @@ static const struct command {
 	{ ">", expect, true },
 	{ "ignore", do_ignore, true },
 	{ "after", do_after, false },
-	{ "peer", do_peer, false },
+	{ "peer", do_peer, true },
 	{ "socket", do_socket, false },
 	{ "listener", do_listener, false },
 	{ "listen", do_listen, false },
@@ -943,6 +958,8 @@ static const struct command {
 	{ "icmp", do_icmp, false },
 	{ "fail", do_fail, false },
 	{ "flood", do_flood, false },
+	{ "burst", do_burst, false },
+	{ "burst_ends", do_burst_ends, false },
 	{ "cwnd", do_cwnd, false },
 	{ "ssthresh", do_ssthresh, false },
 	{ "state", do_state, true },
@@ -993,6 +1010,8 @@ static void clean(void)
 	for (u32 i = 0; i < MAX_PEERS; i++)
 		if (peers[i].sk)
 			peers[i].sk->ops->close(peers[i].sk);
+	if (net_polling)
+		do_burst_ends(NULL);
 	listener = NULL;
 	memset(peers, 0, sizeof(peers));
 }
