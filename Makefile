@@ -192,5 +192,6 @@ help: ## this list
 ##   DEBUG=1 V=1 O=DIR CC=clang CROSS_COMPILE=PREFIX      how to build
 ##   SMP=4 MEM=1G APPEND='selftest' INITRD=FILE           the machine that run and gdb boot
 ##   NET=user|tap|none FWD='8080:80 5007:7'               its network; FWD: from 127.0.0.1's port to the guest's
+##   APP='echo_poll 7006' APP='./my-program 1 2'          what it runs instead of its servers and its shell
 ##   ACCEL=tcg|kvm CPU=max GDB_ARGS='-batch ...'
 ##   T=REGEX SOAK=N FUZZ=N                                which tests, and how many rounds

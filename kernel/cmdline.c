@@ -38,9 +38,20 @@ static void give_to_init(const char **list, u32 *count, const char *word)
 		pr_warn("cmdline: too many words for init: '%s' left out\n", word);
 }
 
+/* In capitals, as nobody misspells an option: TERM=vt100. */
+static bool is_environment(const struct arg *arg)
+{
+	for (u32 i = 0; i < arg->name_length; i++) {
+		if (arg->word[i] >= 'a' && arg->word[i] <= 'z')
+			return false;
+	}
+	return arg->has_value;
+}
+
 static void unknown_option(const struct arg *arg)
 {
-	pr_warn("cmdline: unknown option '%.*s'\n", (int)arg->name_length, arg->word);
+	if (!is_environment(arg))
+		pr_warn("cmdline: unknown option '%.*s'\n", (int)arg->name_length, arg->word);
 	if (arg->has_value)
 		give_to_init(cmdline_init.envp, &cmdline_init.envc, arg->word);
 	else

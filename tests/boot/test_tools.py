@@ -100,7 +100,16 @@ def test_busy_port_is_replaced_by_the_next_free_one():
     assert "Pollux" in result.stdout
 
 
+def test_app_is_the_main_job(tmp_path):
+    program = tmp_path / "hello"
+    program.write_text("#!/bin/sh\necho hello, $1; exit 3\n", encoding="utf-8")
+    program.chmod(0o755)
+    output = run("make", f"O={OUT}", "run", f"APP={program} you", "MEM=128M").stdout
+    assert "hello, you" in output and "hello you: exit 3" in output and "Some things to try" not in output
+
+
 @pytest.mark.parametrize("setting,message", [
+    ("APP=echo \"1\"", "run: APP: use single quotes in it, no double ones"),
     ("NET=carrier-pigeon", "run: NET=carrier-pigeon: must be user, tap or none"),
     ("INITRD=/nowhere", "run: /nowhere does not exist"),
     ("SMP=many", "run: SMP=many: must be a number"),
