@@ -81,10 +81,11 @@ TEST(cmdline_last_one_wins)
 
 TEST(cmdline_names_what_it_does_not_know)
 {
-	parse("foo log-level=bad BAR=baz");
+	parse("foo log-level=bad bar=baz BAZ FOO_1=baz");
 	CHECK_STR(said, KERN_WARN "cmdline: unknown option 'foo'\n" KERN_WARN
 				  "cmdline: bad value 'bad' for option 'log-level'\n" KERN_WARN
-				  "cmdline: unknown option 'BAR'\n");
+				  "cmdline: unknown option 'bar'\n" KERN_WARN
+				  "cmdline: unknown option 'BAZ'\n");
 }
 
 TEST(cmdline_gives_the_rest_to_init)
