@@ -52,8 +52,10 @@ def test_idle_executes_nothing(boot, smp):
     """Nobody has anything to do: no tick, the processors halt. A thousand a second would be one tick."""
     guest = boot(smp=smp, count_instructions=True)
     guest.expect(PROMPT)
-    time.sleep(2)  # what boot has left behind: the last timers, the last bytes to the serial line
+    guest.settle()
+    time.sleep(1)  # what boot has left behind: the last timers
+    guest.settle()
     before = guest.instructions()
-    time.sleep(10)
-    assert guest.instructions() - before < 1000
+    time.sleep(5)
+    assert guest.instructions() - before < 500
     assert guest.run("cpus").strip()

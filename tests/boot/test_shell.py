@@ -154,7 +154,7 @@ def check_system(shell):
     assert re.search(r"^tmp +\d+ +\d+ +\d+ +\d+% /tmp$", shell.run("df"), re.M)
     total, used, free = (int(n) for n in re.search(r"^Mem: +(\d+) +(\d+) +(\d+)", shell.run("free"), re.M).groups())
     assert used + free <= total <= 256 << 10 and used < 32 << 10
-    assert re.search(r"up \d+ min.*load average: 0\.\d\d", shell.run("uptime"))
+    assert re.search(r"up \d+ min.*load average: \d+\.\d\d", shell.run("uptime"))
     assert "Pollux" in shell.run("dmesg | head -n 1")
     assert shell.run("hostname") == "pollux\n"
     assert shell.run("whoami; id -g") == "root\n0\n"
@@ -178,6 +178,7 @@ def test_serial(boot):
 class Screen:
     """VGA text memory, all of whose 32 KiB the screen moves down over; and the keyboard below it."""
 
+    AT_ONCE = 4
     KEYS = {" ": "spc", "\r": "ret", "-": "minus", "/": "slash", ",": "comma"}
 
     def __init__(self, guest, qmp):
@@ -193,17 +194,25 @@ class Screen:
 
     def wait_for(self, *end):
         """Until these are the last lines; empty ones apart."""
+        self.wait_until(lambda lines: lines[-len(end):] == list(end), *end)
+
+    def wait_until(self, is_good, *end):
         deadline = time.time() + TIMEOUT
-        while self.lines()[-len(end):] != list(end):
-            assert time.time() < deadline, "\n".join(["the screen does not end so:", *end, "but so:", *self.lines()])
+        while not is_good(lines := self.lines()):
+            assert time.time() < deadline, "\n".join(["the screen does not end so:", *end, "but so:", *lines])
             time.sleep(0.05)
 
     def press(self, *keys):
-        self.qmp.execute("send-key", keys=[{"type": "qcode", "data": key} for key in keys])
+        self.qmp.execute("send-key", **{"keys": [{"type": "qcode", "data": key} for key in keys], "hold-time": 1})
 
     def type(self, text):
-        for character in text:
-            self.press(self.KEYS.get(character, character))
+        """Not more at once than the keyboard holds when nobody reads: what it drops is not typed again."""
+        for start in range(0, len(text), self.AT_ONCE):
+            piece = text[start:start + self.AT_ONCE]
+            for character in piece:
+                self.press(self.KEYS.get(character, character))
+            if not piece.endswith("\r"):
+                self.wait_until(lambda lines: lines[-1].endswith(text[:start + len(piece)].rstrip()), piece)
 
 
 def test_screen(boot):

@@ -8,10 +8,9 @@ import shlex
 import book
 import pytest
 import qemu
-from guest import ROOT
+from guest import ROOT, TIMEOUT
 
 MAX_LINES = 200
-TIMEOUT = 60
 CHAPTERS = book.PAGES[1:]
 
 each_page = pytest.mark.parametrize("page", book.PAGES, ids=lambda page: page.name)
@@ -120,6 +119,7 @@ def test_transcripts(boot, transcript):
     guest = boot(build=transcript.build, debug_exit=False, extra=NETWORK, **machine)
     for command in transcript.typed():
         guest.expect(re.escape(transcript.prompt), timeout=TIMEOUT)
+        guest.settle()  # what the last command has started, too, is where it stays
         guest.send(command + "\r")
     guest.expect(transcript.end(), timeout=TIMEOUT)
     output = [book.shape(line) for line in guest.log().splitlines()]

@@ -21,6 +21,9 @@ def attach(boot, tmp_path):
         guest = boot(build=build, extra=("-nic", "none", *stub, *extra), **options)
 
         def gdb(*commands):
+            """Of a guest that runs, when it has come to rest."""
+            if "-S" not in extra:
+                guest.settle()
             words = ["gdb", "-nx", "-q", "-batch", KERNELS[build], "-x", ROOT / "tools/gdb/pollux.py"]
             for command in (f"target remote {socket}", *commands, "detach"):
                 words += ["-ex", command]

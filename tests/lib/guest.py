@@ -28,6 +28,7 @@ KERNELS = {"release": OUT / "pollux.elf", "debug": OUT / "debug" / "pollux.elf"}
 # The machine is shared and slow at times: a guest that is well never comes near this.
 TIMEOUT = 120
 LOG_TAIL_LINES = 60
+SETTLED_LOOKS = 3
 PROMPT = r"pollux> "
 
 
@@ -110,6 +111,17 @@ class Guest:
         except pexpect.EOF:
             raise AssertionError(f"the guest ended and had not printed {pattern!r}") from None
         return self.child.match
+
+    def settle(self):
+        """Until all processors have halted, and stay so: nothing is left to do but what waits for its time, or for us."""
+        deadline = time.monotonic() + TIMEOUT
+        halted = 0
+        with self.qmp() as qmp:
+            while halted < SETTLED_LOOKS:
+                assert time.monotonic() < deadline, "the guest does not come to rest"
+                text = qmp.execute("human-monitor-command", **{"command-line": "info registers -a"})
+                halted = 0 if "HLT=0" in text else halted + 1
+                time.sleep(0.01)
 
     def send(self, text):
         self.child.send(text)
