@@ -6,6 +6,8 @@
 
 typedef u16 be16;
 typedef u32 be32;
+/* Behind an odd number of bytes. */
+typedef u32 __attribute__((aligned(1))) be32_unaligned;
 
 #define htons(value) ((be16)__builtin_bswap16(value))
 #define ntohs(value) ((u16)__builtin_bswap16(value))

@@ -291,8 +291,10 @@ void tcp_rcv_text(struct tcp_sock *tp, struct sk_buff *skb)
 	struct tcp_cb *cb = TCP_CB(skb);
 	u32 window_end = tp->rcv_nxt + tcp_receive_window(tp);
 
-	/* Behind their FIN there is nothing; before it, what our ACK was lost of. */
-	if (cb->seq == cb->end_seq || (!takes_text(tp) && !before(cb->seq, tp->rcv_nxt))) {
+	if (cb->seq == cb->end_seq || !takes_text(tp)) {
+		/* Behind their FIN there is nothing; what is before it comes again, for our ACK was lost. */
+		if (before(cb->seq, tp->rcv_nxt) && cb->seq != cb->end_seq)
+			tcp_ack_now(tp);
 		skb_put(skb);
 		return;
 	}

@@ -124,7 +124,9 @@ static u32 blocks_to_report(struct tcp_sock *tp, struct sack_block *blocks)
 	return nr + collect_blocks(tp, blocks + nr, room - nr);
 }
 
-static inline be32 *put_timestamp(const struct tcp_sock *tp, be32 *at, u32 first, u32 now)
+/* In a header in front of what is left of a segment, that may be anywhere. */
+static inline be32_unaligned *put_timestamp(const struct tcp_sock *tp, be32_unaligned *at,
+					    u32 first, u32 now)
 {
 	at[0] = htonl(first);
 	at[1] = htonl(now);
@@ -223,7 +225,7 @@ static inline struct tcphdr *push_header(struct tcp_sock *tp, struct sk_buff *sk
 	}
 	th = skb_push(skb, sizeof(*th) + TCP_TIMESTAMP_BYTES);
 	th->offset = (sizeof(*th) + TCP_TIMESTAMP_BYTES) / 4 << 4;
-	put_timestamp(tp, (be32 *)(th + 1), OPTION_TS, timestamp);
+	put_timestamp(tp, (be32_unaligned *)(th + 1), OPTION_TS, timestamp);
 	return th;
 }
 

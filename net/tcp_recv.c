@@ -159,12 +159,11 @@ static bool find_piece(struct reading *reading, struct piece *piece)
 	spin_lock_bh(&sk->lock);
 	if (!stops_at(reading, reading->seq)) {
 		reading->seq += skips(tp, reading->seq);
-		list_for_each_entry(skb, &sk->receive_queue.list, link) {
+		skb = skb_peek(&sk->receive_queue);
+		for (; skb && !found; skb = skb_queue_next(&sk->receive_queue, skb)) {
 			piece->skb = skb;
 			piece->offset = reading->seq - TCP_CB(skb)->seq;
 			found = piece->offset < skb->len;
-			if (found)
-				break;
 		}
 	}
 	if (found) {

@@ -179,32 +179,34 @@ static bool check_ack(struct tcp_sock *tp, struct sk_buff *skb)
 	return tcp_ack(tp, skb);
 }
 
-/* FIN_WAIT2 waits for the peer's FIN. If nobody can read what comes before it, not for ever. */
-static void enter_fin_wait2(struct tcp_sock *tp, const struct tcp_cb *cb)
+/* FIN_WAIT2 waits for the peer's FIN. */
+static void enter_fin_wait2(struct tcp_sock *tp)
 {
 	tcp_set_state(tp, TCP_FIN_WAIT2);
 	tcp_to_sock(tp)->shutdown |= SHUTDOWN_SND;
 	if (!(tp->flags & TCP_F_ORPHAN)) {
 		tcp_wake(tp, EPOLLOUT | EPOLLWRNORM | EPOLLHUP);
-		return;
-	}
-	/* The same segment may have their FIN, or text that nobody reads: those steps are still to come. */
-	if (tp->linger2 < 0) {
+	} else if (tp->linger2 < 0) {
 		tcp_send_active_reset(tp);
 		tcp_done(tp, 0);
-	} else if (cb->seq == cb->end_seq) {
-		tcp_time_wait(tp, TCP_FIN_WAIT2, tcp_fin_timeout(tp));
 	}
 }
 
+/* If nobody can read what comes before their FIN, it is not waited for in so large a structure, nor for ever. */
+static void leave_fin_wait2(struct tcp_sock *tp)
+{
+	if (tp->hashed.state == TCP_FIN_WAIT2 && tp->flags & TCP_F_ORPHAN)
+		tcp_time_wait(tp, TCP_FIN_WAIT2, tcp_fin_timeout(tp));
+}
+
 /* Our FIN has been acknowledged: the connection is a state further. false: it has ended. */
-static bool after_ack(struct tcp_sock *tp, const struct tcp_cb *cb)
+static bool after_ack(struct tcp_sock *tp)
 {
 	if (tp->snd_una != tp->write_seq || !(tp->flags & TCP_F_FIN_QUEUED))
 		return true;
 	switch (tp->hashed.state) {
 	case TCP_FIN_WAIT1:
-		enter_fin_wait2(tp, cb);
+		enter_fin_wait2(tp);
 		return tp->hashed.state == TCP_FIN_WAIT2;
 	case TCP_CLOSING:
 		tcp_time_wait(tp, TCP_TIME_WAIT, TCP_TIMEWAIT_NS);
@@ -237,7 +239,7 @@ static bool nobody_reads(struct tcp_sock *tp, struct sk_buff *skb)
 static bool steps_to_ack(struct tcp_sock *tp, struct sk_buff *skb)
 {
 	return check_sequence(tp, skb) && check_reset(tp, skb) && check_syn(tp, skb) &&
-	       check_ack(tp, skb) && after_ack(tp, TCP_CB(skb));
+	       check_ack(tp, skb) && after_ack(tp);
 }
 
 void tcp_segment_arrives(struct tcp_sock *tp, struct sk_buff *skb)
@@ -249,6 +251,8 @@ void tcp_segment_arrives(struct tcp_sock *tp, struct sk_buff *skb)
 	tcp_store_timestamp(tp, TCP_CB(skb));
 	tcp_rcv_urgent(tp, skb);
 	tcp_rcv_text(tp, skb);
-	if (tp->hashed.state != TCP_CLOSE)
-		tcp_push_or_ack(tp);
+	if (tp->hashed.state == TCP_CLOSE)
+		return;
+	tcp_push_or_ack(tp);
+	leave_fin_wait2(tp);
 }

@@ -1,6 +1,8 @@
 /* See fuzz.h. */
 #include <tests/fuzz/fuzz.h>
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <kernel/cpu/tsc.h>
@@ -23,6 +25,19 @@ uint64_t unit_random(void)
 {
 	random_state = random_state * 6364136223846793005 + 1442695040888963407;
 	return random_state >> 16;
+}
+
+/* A check of the machine's that did not hold. */
+_Noreturn void unit_fail(const char *file, int line, const char *format, ...)
+{
+	va_list args;
+
+	fprintf(stderr, "%s:%d ", file, line);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+	panic("a check failed");
 }
 
 /* ---- the input ---------------------------------------------------------------------------------------------- */
@@ -62,8 +77,7 @@ static void boot_once(void)
 {
 	struct sockaddr_storage addr;
 
-	net_shim_ip_boot();
-	inet_start();
+	net_shim_inet_boot();
 	sockets[0] = open_socket();
 	inet_fill_sockaddr(&addr.in, 0, htons(FUZZ_PORT));
 	sockets[0]->ops->bind(sockets[0], &addr, sizeof(addr.in));

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 #
-# Fuzzers of net/ on the host: each tests/fuzz/fuzz_*.c becomes one libFuzzer binary, with the sources that UDP's unit
-# test names. tests/fuzz/corpus/NAME/ is what each begins with.
+# Fuzzers of net/ on the host: each tests/fuzz/fuzz_*.c becomes one libFuzzer binary, with the sources that TCP's
+# scripts name. tests/fuzz/corpus/NAME/ is what each begins with.
 #
 #	build/fuzz/fuzz_icmp DIR tests/fuzz/corpus/icmp		until it finds something; new inputs go into DIR
 #	build/fuzz/fuzz_icmp FILE				one input again
@@ -12,7 +12,7 @@ FUZZ_OUT := $(O)/fuzz
 FUZZERS := $(basename $(notdir $(sort $(wildcard tests/fuzz/fuzz_*.c))))
 FUZZ_CFLAGS := -std=gnu11 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer \
 	       -fno-strict-aliasing -Wall -Wextra -Wno-unused-parameter -I. -DHOST_TEST $(if $(filter true,$(CI)),-Werror)
-FUZZ_OBJS := $(patsubst %,$(FUZZ_OUT)/obj/%.o,tests/fuzz/fuzz.c $(call unit_sources,test_udp))
+FUZZ_OBJS := $(patsubst %,$(FUZZ_OUT)/obj/%.o,tests/fuzz/fuzz.c $(call unit_sources,test_tcp_script))
 
 $(FUZZERS:%=$(FUZZ_OUT)/%): $(FUZZ_OUT)/%: $(FUZZ_OUT)/obj/tests/fuzz/%.c.o $(FUZZ_OBJS)
 	$(call say,FUZZLD,$@)

@@ -65,3 +65,5 @@ extern const u8 shim_peer_mac[ETH_ALEN];
 /* eth0 is 10.0.2.15/24, lo 127.0.0.1/8, the peer is the default gateway and its MAC is known. Nothing else is left of
  * earlier tests. Needs net/route.c and net/neigh.c. */
 void net_shim_ip_boot(void);
+/* The same, and the protocols above IP, once. net_shim_sched.c */
+void net_shim_inet_boot(void);

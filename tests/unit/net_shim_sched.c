@@ -59,6 +59,16 @@ void mutex_unlock_slow(struct mutex *mutex)
 	panic("a mutex that is not taken");
 }
 
+void net_shim_inet_boot(void)
+{
+	static bool booted;
+
+	net_shim_ip_boot();
+	if (!booted)
+		inet_start();
+	booted = true;
+}
+
 /* Ioctls are all about a program's memory, which is not here. */
 long inet_ioctl(struct sock *sk, u32 command, u64 arg)
 {

@@ -19,7 +19,9 @@ void free(void *memory);
 
 #define MAX_SENT 4096
 
-static u8 packet[MACHINE_MAX_PAYLOAD + 200];
+/* so that what is behind the Ethernet header is where words may be */
+static u8 packet_memory[2 + MACHINE_MAX_PAYLOAD + 200] __attribute__((aligned(4)));
+static u8 *const packet = packet_memory + 2;
 static u64 in_use_before;
 
 /* What was sent and not looked at yet; the frames are the host's malloc()s. */
@@ -347,6 +349,7 @@ struct sock *machine_accept(struct sock *listener)
 }
 
 static u8 buffer[1 << 20];
+const u8 *const machine_bytes = buffer;
 
 ssize_t machine_write(struct sock *sk, u32 at, u32 size, u32 flags)
 {
@@ -364,7 +367,7 @@ ssize_t machine_write(struct sock *sk, u32 at, u32 size, u32 flags)
 	return result;
 }
 
-ssize_t machine_read(struct sock *sk, u32 at, u32 size, u32 flags)
+ssize_t machine_recv(struct sock *sk, u32 size, u32 flags)
 {
 	struct iov_iter to;
 	struct iovec iov;
@@ -373,11 +376,18 @@ ssize_t machine_read(struct sock *sk, u32 at, u32 size, u32 flags)
 
 	iov_iter_kernel(&to, &iov, buffer, min_t(u32, size, sizeof(buffer)));
 	result = sk->ops->recvmsg(sk, &msg);
+	collect();
+	return result;
+}
+
+ssize_t machine_read(struct sock *sk, u32 at, u32 size, u32 flags)
+{
+	ssize_t result = machine_recv(sk, size, flags);
+
 	for (ssize_t i = 0; i < result && !(flags & (MSG_OOB | MSG_TRUNC)); i++)
 		if (buffer[i] != machine_byte(at + i))
 			FAIL("after %s: byte %u of what was read is not the right one",
 			     machine_where, (u32)(at + i));
-	collect();
 	return result;
 }
 
@@ -495,12 +505,8 @@ static void forget_sent(void)
 void machine_boot(void)
 {
 	struct flow flow = { .daddr = SHIM_PEER };
-	static bool booted;
 
-	net_shim_ip_boot();
-	if (!booted)
-		inet_start();
-	booted = true;
+	net_shim_inet_boot();
 	forget_sent();
 	ip_route(&flow);
 	dst_drop(&flow.dst); /* its answer is kept, and what it is of */

@@ -14,12 +14,7 @@
 
 static void boot(void)
 {
-	static bool booted;
-
-	net_shim_ip_boot();
-	if (!booted)
-		inet_start();
-	booted = true;
+	net_shim_inet_boot();
 }
 
 static void check_nothing_left(void)
