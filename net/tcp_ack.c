@@ -45,7 +45,7 @@ static bool update_window(struct tcp_sock *tp, const struct tcp_cb *cb)
 	if (likely(!(cb->flags & TCPHDR_SYN)))
 		window <<= tp->snd_wscale;
 	if (!after(cb->ack, tp->snd_una) && !after(cb->seq, tp->snd_wl1) &&
-	    (cb->seq != tp->snd_wl1 || window <= tp->snd_wnd))
+	    (cb->seq != tp->snd_wl1 || (window && window <= tp->snd_wnd)))
 		return false;
 	tp->snd_wl1 = cb->seq;
 	if (likely(window == tp->snd_wnd))
@@ -255,6 +255,8 @@ bool tcp_ack(struct tcp_sock *tp, struct sk_buff *skb)
 	if (!ack.advanced)
 		return true;
 	grow_cwnd(tp, &ack);
+	if (unlikely(tp->lost_out)) /* slow start after a timeout has room for more of it now */
+		tcp_retransmit_lost(tp);
 	if (!waits_for_reordering(tp))
 		tcp_rearm_acked(tp, now);
 	tcp_write_space(tp);

@@ -196,7 +196,8 @@ void tcp_queue_in_order(struct tcp_sock *tp, struct sk_buff *skb)
 		measure_segment(tp, skb->gso_size ?: skb->len);
 	tp->rcv_nxt = TCP_CB(skb)->end_seq;
 	enqueue(tp, skb);
-	fin |= take_from_ooo(tp);
+	if (!fin) /* behind it there is nothing */
+		fin = take_from_ooo(tp);
 	if (fin)
 		rcv_fin(tp);
 	else
@@ -266,6 +267,10 @@ static void queue_out_of_order(struct tcp_sock *tp, struct sk_buff *skb)
 	insert_behind(tp, skb, last);
 	remove_covered(tp, skb);
 	tp->last_sack = cb->seq;
+	if (cb->seq == cb->end_seq) { /* a FIN, where there is text already */
+		skb_unlink(&tp->ooo, skb);
+		skb_put(skb);
+	}
 }
 
 /* ---- the seventh step ------------------------------------------------------------------------------------------------ */

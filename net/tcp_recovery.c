@@ -115,7 +115,7 @@ void tcp_retransmit_lost(struct tcp_sock *tp)
 
 static void begin_undo(struct tcp_sock *tp)
 {
-	tp->undo_marker = tp->snd_una;
+	tp->undo_marker = tp->snd_una ?: 1;
 	tp->undo_retrans = tp->retrans_out ? (s32)tp->retrans_out : -1;
 	tp->retrans_ts = 0;
 }

@@ -24,10 +24,10 @@ static u8 packet_memory[2 + MACHINE_MAX_PAYLOAD + 200] __attribute__((aligned(4)
 static u8 *const packet = packet_memory + 2;
 static u64 in_use_before;
 
-/* What was sent and not looked at yet; the frames are the host's malloc()s. */
+/* What was sent and not looked at yet; the payloads are the host's malloc()s. */
 static struct {
 	struct machine_segment segment;
-	u8 *frame;
+	u8 *payload;
 } sent[MAX_SENT];
 static u32 nr_sent, next_sent;
 static u8 *looked_at;
@@ -264,22 +264,41 @@ static bool read_segment(const struct sk_buff *skb, const u8 *frame,
 	return true;
 }
 
-/* Off the card, so that nothing holds on to what was sent. */
+static void keep(const struct machine_segment *segment, u32 from, u32 size)
+{
+	struct machine_segment *piece;
+
+	if (next_sent == nr_sent)
+		next_sent = nr_sent = 0;
+	MUST(nr_sent < MAX_SENT);
+	piece = &sent[nr_sent].segment;
+	*piece = *segment;
+	sent[nr_sent].payload = malloc(size ?: 1);
+	memcpy(sent[nr_sent].payload, segment->payload + from, size);
+	piece->payload = sent[nr_sent++].payload;
+	piece->seq += from;
+	piece->length = size;
+	if (from + size < segment->length)
+		piece->flags &= ~(TCPHDR_FIN | TCPHDR_PSH);
+}
+
+/* Off the card, so that nothing holds on to what was sent; a large one in pieces, as the card cuts it. */
 static void collect(void)
 {
+	static u8 frame[MACHINE_MAX_PAYLOAD + 200];
+	struct machine_segment segment;
 	struct sk_buff *skb;
 
 	while ((skb = net_shim_sent())) {
-		u8 *frame = malloc(skb->len);
+		u32 at = 0, most = skb->gso_size ?: MACHINE_MAX_PAYLOAD;
 
-		if (next_sent == nr_sent)
-			next_sent = nr_sent = 0;
-		MUST(nr_sent < MAX_SENT && skb_copy_bits(skb, 0, frame, skb->len));
-		sent[nr_sent].frame = frame;
-		if (read_segment(skb, frame, &sent[nr_sent].segment))
-			nr_sent++;
-		else
-			free(frame);
+		MUST(skb->len <= sizeof(frame) && skb_copy_bits(skb, 0, frame, skb->len));
+		if (read_segment(skb, frame, &segment)) {
+			do {
+				keep(&segment, at, min(most, segment.length - at));
+				at += most;
+			} while (at < segment.length);
+		}
 		skb_put(skb);
 	}
 }
@@ -292,7 +311,7 @@ bool machine_sent(struct machine_segment *segment)
 	if (next_sent == nr_sent)
 		return false;
 	*segment = sent[next_sent].segment;
-	looked_at = sent[next_sent++].frame;
+	looked_at = sent[next_sent++].payload;
 	return true;
 }
 

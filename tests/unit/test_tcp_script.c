@@ -75,7 +75,9 @@ static struct peer peers[MAX_PEERS], *peer;
 static struct sock *listener;
 static char where[100];
 
-#define FAIL(...) unit_fail(playing->file, line_number, __VA_ARGS__)
+#define FAIL(format, ...)                                                                \
+	unit_fail(playing->file, line_number, format " (from %x, %x on)", ##__VA_ARGS__, \
+		  begin.ours, begin.theirs)
 
 /* ---- words ------------------------------------------------------------------------------------------------------------ */
 
@@ -427,6 +429,21 @@ static void inject(struct line *line)
 	machine_receive(&said.segment);
 }
 
+/* What `to` learns from a segment. */
+static void note_sent(struct peer *to, const struct machine_segment *segment)
+{
+	if (segment->flags & TCPHDR_SYN) {
+		to->known = true;
+		to->ours = segment->seq;
+	}
+	if (segment->has_timestamp) {
+		if (!to->knows_clock)
+			to->clock = segment->tsval;
+		to->knows_clock = true;
+		to->timestamp = segment->tsval;
+	}
+}
+
 /* The next one that was sent; it must be for this peer. */
 static bool next_sent(struct machine_segment *segment)
 {
@@ -435,16 +452,7 @@ static bool next_sent(struct machine_segment *segment)
 	if (segment->dport != peer->port)
 		FAIL("port %u is sent to, not %u: %s", segment->dport, peer->port,
 		     describe(segment));
-	if (segment->flags & TCPHDR_SYN) {
-		peer->known = true;
-		peer->ours = segment->seq;
-	}
-	if (segment->has_timestamp) {
-		if (!peer->knows_clock)
-			peer->clock = segment->tsval;
-		peer->knows_clock = true;
-		peer->timestamp = segment->tsval;
-	}
+	note_sent(peer, segment);
 	return true;
 }
 
@@ -512,13 +520,13 @@ static void expect_nothing(void)
 		FAIL("sent, and not expected: %s", describe(&got));
 }
 
-/* Whatever is sent is not looked at. */
+/* Whatever was sent, to whomever. */
 static void do_ignore(struct line *line)
 {
 	struct machine_segment got;
 
-	while (next_sent(&got))
-		;
+	while (machine_sent(&got))
+		note_sent(&peers[got.dport - PEER_PORT - 1], &got);
 }
 
 /* ---- sockets ------------------------------------------------------------------------------------------------------------------ */
@@ -869,11 +877,13 @@ static void do_established(struct line *line)
 {
 	struct said said = { 0 };
 	struct machine_segment got, *segment = &said.segment;
-	u32 tsval;
+	u32 tsval, rtt_ms = 0;
 	u16 window;
 
 	if (!listener)
 		do_listen(line);
+	if (takes(line, "rtt"))
+		rtt_ms = need_number(line);
 	said.segment = machine_segment(TCPHDR_SYN, 0, 0, 0);
 	segment->mss = 1460;
 	read_fields(line, &said, peer->theirs, 0, true);
@@ -882,6 +892,7 @@ static void do_established(struct line *line)
 	machine_receive(segment);
 	if (!next_sent(&got) || got.flags != (TCPHDR_SYN | TCPHDR_ACK))
 		FAIL("no SYN-ACK");
+	machine_advance(rtt_ms * NSEC_PER_MSEC);
 	window = segment->window;
 	tsval = segment->tsval;
 	*segment = machine_segment(TCPHDR_ACK, peer->theirs + 1, 0, peer->ours + 1);
