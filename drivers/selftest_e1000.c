@@ -141,6 +141,25 @@ SELFTEST_BY_NAME(e1000_frames)
 	EXPECT(buffers_in_use() == before);
 }
 
+/* The device is told once of frames that a program sends in one call. */
+SELFTEST_BY_NAME(e1000_together)
+{
+	struct e1000 *nic = use_nic();
+	u32 tail;
+
+	EXPECT(nic);
+	tail = e1000_read(nic, E1000_TDT);
+	for (int i = 0; i < 3; i++) {
+		net_batch_begin();
+		EXPECT(send_numbered(&nic->dev, 100, 0));
+		net_batch_leave();
+		EXPECT(e1000_read(nic, E1000_TDT) == tail);
+	}
+	net_flush();
+	EXPECT(e1000_read(nic, E1000_TDT) == ((tail + 3) & nic->tx.mask));
+	EXPECT(nic->dev.tx_sent == nic->dev.tx_done);
+}
+
 /* ---- offload --------------------------------------------------------------------------------------------- */
 
 static struct iphdr *put_ip(struct sk_buff *skb, u8 protocol, u32 length)

@@ -111,7 +111,7 @@ static inline int inet_send_check_mtu(struct inet_sock *inet, u32 length)
 }
 
 /* A buffer with room for all headers and the message's data. ERR_PTR. */
-static inline struct sk_buff *inet_new_skb(struct msg *msg, u32 size)
+static __always_inline struct sk_buff *inet_new_skb(struct msg *msg, u32 size)
 {
 	struct sk_buff *skb = skb_alloc(MAX_HEADER, GFP_KERNEL);
 	int error = likely(skb) ? skb_append_from_iter(skb, msg->data, size) : -ENOBUFS;

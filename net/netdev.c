@@ -302,6 +302,24 @@ void net_batch_end(void)
 		flush_batch();
 }
 
+void net_batch_leave(void)
+{
+	this_cpu(batch_depth)--;
+}
+
+void net_flush(void)
+{
+	struct netdev *dev;
+
+	for_each_netdev(dev) {
+		if (!READ_ONCE(dev->tx_unflushed))
+			continue;
+		spin_lock_bh(&dev->tx_lock);
+		flush(dev);
+		spin_unlock_bh(&dev->tx_lock);
+	}
+}
+
 /* ---- start-up ---------------------------------------------------------------------------------------- */
 
 void netdev_init_cpu(void)

@@ -172,6 +172,10 @@ int dev_queue_xmit(struct sk_buff *skb);
 /* Flushes wait until the batch's end; nests; may not sleep in between. */
 void net_batch_begin(void);
 void net_batch_end(void);
+/* In place of net_batch_end(), where a program sends several packets in one call and may sleep between them: net_flush()
+ * tells the devices, at the call's end and before it waits for what those frames may bring about. */
+void net_batch_leave(void);
+void net_flush(void);
 /* A driver's poll, under tx_lock, tx_stopped cleared: there is room on the ring again. */
 void netdev_wake_queue(struct netdev *dev);
 /* The cable. Any softirq or process context. */

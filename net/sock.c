@@ -12,6 +12,7 @@
 #include <kernel/panic.h>
 #include <kernel/time.h>
 #include <kernel/trace.h>
+#include <net/netdev.h>
 
 u32 sock_somaxconn = 4096;
 u32 sock_rmem_max = 4 * MiB, sock_wmem_max = 4 * MiB;
@@ -181,6 +182,7 @@ int sock_wait_for_send_slow(struct sock *sk, u32 flags)
 {
 	u64 deadline = sock_deadline(READ_ONCE(sk->sndtimeo), flags);
 
+	net_flush(); /* what fills the buffer may not have left */
 	for (;;) {
 		int error = sock_error(sk);
 

@@ -35,6 +35,7 @@ struct msg {
 	struct sockaddr_storage name;
 	u32 name_length;
 	bool name_wanted;
+	bool more; /* send: others follow in the same call, and net_flush() after the last one */
 	/* Control messages. send: a copy in kernel memory; receive: user memory, filled by put_cmsg(). */
 	struct msg_control *control;
 	u32 out_flags; /* receive: MSG_TRUNC, MSG_CTRUNC, ... */

@@ -16,6 +16,7 @@ static inline void msg_init(struct msg *msg, const struct file *file, struct iov
 	msg->flags = flags | (READ_ONCE(file->flags) & O_NONBLOCK ? MSG_DONTWAIT : 0);
 	msg->name_length = 0;
 	msg->name_wanted = false;
+	msg->more = false;
 	msg->control = NULL;
 	msg->out_flags = 0;
 }

@@ -8,6 +8,7 @@
 
 #include <kernel/lib/errno.h>
 #include <kernel/mm/slab.h>
+#include <net/netdev.h>
 
 #define MSG_CMSG_COMPAT 0x80000000U /* 32-bit programs: there are none */
 #define CONTROL_MAX	(128 * KiB) /* net.core.optmem_max */
@@ -148,11 +149,12 @@ static long send_imported(struct sock *sk, struct import *in)
 }
 
 static long send_one(struct sock *sk, const struct file *file, struct msghdr __user *user,
-		     u32 flags)
+		     u32 flags, bool more)
 {
 	struct import in;
 	long result = import_header(&in, file, user, flags & ~MSG_INTERNAL);
 
+	in.msg.more = more;
 	if (!result)
 		result = import_name(&in);
 	if (!result)
@@ -175,12 +177,12 @@ long sys_sendmsg(int number, struct msghdr __user *header, u32 flags)
 	sk = sock_borrow(number, &fd);
 	if (IS_ERR(sk))
 		return PTR_ERR(sk);
-	result = send_one(sk, fd.file, header, flags);
+	result = send_one(sk, fd.file, header, flags, false);
 	fd_return(fd);
 	return result;
 }
 
-/* As many as go; the first one's error is the call's. */
+/* As many as go; the first one's error is the call's. The devices are told of all together. */
 static long send_many(struct sock *sk, const struct file *file, struct mmsghdr __user *headers,
 		      u32 count, u32 flags)
 {
@@ -188,13 +190,14 @@ static long send_many(struct sock *sk, const struct file *file, struct mmsghdr _
 	u32 sent;
 
 	for (sent = 0; sent < count; sent++) {
-		result = send_one(sk, file, &headers[sent].header, flags);
+		result = send_one(sk, file, &headers[sent].header, flags, sent + 1 < count);
 		if (result >= 0 && put_user((u32)result, &headers[sent].length))
 			result = -EFAULT;
 		if (result < 0)
 			break;
 		cond_resched();
 	}
+	net_flush();
 	return sent ?: min(result, 0L);
 }
 

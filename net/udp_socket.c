@@ -38,7 +38,8 @@ static inline void fill_checksum(const struct udp_sock *udp, struct sk_buff *skb
 }
 
 /* Header and away. Takes the reference. */
-static __always_inline int udp_push(struct udp_sock *udp, struct sk_buff *skb, be16 dport)
+static __always_inline int udp_push(struct udp_sock *udp, struct sk_buff *skb, be16 dport,
+				    bool more)
 {
 	struct udphdr *uh = skb_push(skb, sizeof(*uh));
 	int error;
@@ -49,7 +50,11 @@ static __always_inline int udp_push(struct udp_sock *udp, struct sk_buff *skb, b
 	uh->length = htons(skb->len);
 	fill_checksum(udp, skb, uh);
 	skb_charge_send(skb, &udp->inet.sk);
+	if (unlikely(more))
+		net_batch_begin();
 	error = ip_output(skb, &udp->inet.flow);
+	if (unlikely(more))
+		net_batch_leave();
 	if (error == -ENOBUFS) {
 		snmp_inc(UDP_SndbufErrors);
 		/* Linux reports a full queue only to those who ask for errors. */
@@ -92,7 +97,7 @@ static int push_pending(struct udp_sock *udp)
 	if (!error)
 		error = check_size(udp, skb->len, &udp->pending_send);
 	if (!error)
-		return udp_push(udp, skb, udp->pending_send.dport);
+		return udp_push(udp, skb, udp->pending_send.dport, false);
 	skb_put(skb);
 	return error;
 }
@@ -147,7 +152,7 @@ static inline int udp_send(struct udp_sock *udp, struct msg *msg, struct inet_se
 	if (unlikely(error))
 		return error;
 	skb = inet_new_skb(msg, size);
-	return IS_ERR(skb) ? PTR_ERR(skb) : udp_push(udp, skb, send->dport);
+	return IS_ERR(skb) ? PTR_ERR(skb) : udp_push(udp, skb, send->dport, msg->more);
 }
 
 static ssize_t udp_sendmsg(struct sock *sk, struct msg *msg)

@@ -34,7 +34,7 @@ def run(boot, tests, **options):
     ("e1000", "pc", 1, "release"), ("e1000", "q35", 4, "debug"), ("e1000e", "pc", 4, "debug"), ("e1000e", "q35", 1, "release")])
 def test_what_can_go_wrong(boot, model, machine, smp, build):
     """No memory, more frames than room, a sender that hangs, down and up: nothing is lost but what is counted."""
-    run(boot, "e1000_answer,e1000_down,e1000_no_memory,e1000_overrun,e1000_stuck",
+    run(boot, "e1000_answer,e1000_together,e1000_down,e1000_no_memory,e1000_overrun,e1000_stuck",
         extra=card(model, machine), smp=smp, build=build)
 
 

@@ -176,14 +176,6 @@ void machine_receive_icmp(u8 type, u8 code, u16 mtu, const struct machine_segmen
 	collect();
 }
 
-void net_batch_begin(void)
-{
-}
-
-void net_batch_end(void)
-{
-}
-
 /* ---- what we send ------------------------------------------------------------------------------------------------ */
 
 static void read_option(const u8 *at, struct machine_segment *segment)

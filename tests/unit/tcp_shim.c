@@ -108,14 +108,6 @@ void tcp_wake(struct tcp_sock *tp, u32 events)
 {
 }
 
-void net_batch_begin(void)
-{
-}
-
-void net_batch_end(void)
-{
-}
-
 void sock_free(struct sock *sk)
 {
 	panic("the connection's last reference is gone");
