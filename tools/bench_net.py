@@ -30,6 +30,7 @@ SOCKETS, WINDOW, SIZE = 8, 8, 64
 NIC_OPTIONS = ("-netdev", f"tap,id=net0,ifname={TAP},script=no,downscript=no", "-device", f"e1000,netdev=net0,mac={MAC}")
 THREAD_NAMES = ("-name", "guest,debug-threads=on")  # in /proc
 LAPIC_EOI = 0xFEE000B0
+OFFERED = (25_000, 50_000, 100_000, 200_000)  # packets a second, before the flood that is as fast as it can be
 
 # name: (what it is, Pollux's aim, whether more is better)
 FIGURES = {
@@ -44,10 +45,11 @@ FIGURES = {
     "p99_us": ("99 of 100 are faster", None, False),
     "lost": ("packets that did not come back", None, False),
     "ping_us": ("microseconds a ping, one every 3 ms: median", None, False),
+    **{f"served_{rate // 1000}k": (f"served of {rate // 1000},000 offered a second", None, True) for rate in OFFERED},
     "flood_sent": ("a flood, packets a second", None, True),
     "flood_rate": ("of them served", None, True),
 }
-ROWS = ("udp_recvfrom", "udp_epoll")
+ROWS = ("udp_recvfrom", "udp_epoll", "udp_mmsg")
 
 
 class NoServer(Exception):
@@ -103,8 +105,10 @@ def timed(files, kernel, server):
     with udp_server(files, kernel, server):
         served = udp(files, SECONDS)
         pings = load(files, "ping", GUEST, PINGS)
+        offered = {rate: load(files, "flood", GUEST, PORT, SECONDS / 2, SIZE, rate) for rate in OFFERED}
         flooded = load(files, "flood", GUEST, PORT, SECONDS, SIZE)
     return {
+        **{f"served_{rate // 1000}k": result["received"] / result["seconds"] for rate, result in offered.items()},
         "rate": served["received"] / served["seconds"], "p50_us": served["p50_us"], "p99_us": served["p99_us"],
         "lost": served["lost"], "ping_us": pings["p50_us"],
         "flood_sent": flooded["sent"] / flooded["seconds"], "flood_rate": flooded["received"] / flooded["seconds"],

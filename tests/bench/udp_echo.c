@@ -3,6 +3,7 @@
  *
  *	udp_echo recvfrom PORT		sleeps in recvfrom
  *	udp_echo epoll PORT		sleeps in epoll_wait; then takes what there is
+ *	udp_echo mmsg PORT		takes and sends up to 32 a call, by recvmmsg and sendmmsg
  */
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -10,6 +11,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static int must(const char *what, int result)
@@ -48,6 +50,32 @@ static void echo_by_epoll(int sock)
 	}
 }
 
+#define BATCH 32
+
+static void echo_by_mmsg(int sock)
+{
+	static char datagrams[BATCH][2048];
+	struct sockaddr_in peers[BATCH];
+	struct mmsghdr batch[BATCH];
+	struct iovec data[BATCH];
+	int count;
+
+	for (;;) {
+		for (int i = 0; i < BATCH; i++) {
+			data[i] = (struct iovec){ datagrams[i], sizeof(datagrams[i]) };
+			batch[i].msg_hdr = (struct msghdr){ .msg_name = &peers[i],
+							    .msg_namelen = sizeof(peers[i]),
+							    .msg_iov = &data[i],
+							    .msg_iovlen = 1 };
+		}
+		count = recvmmsg(sock, batch, BATCH, MSG_WAITFORONE, NULL);
+		for (int i = 0; i < count; i++)
+			data[i].iov_len = batch[i].msg_len;
+		if (count > 0)
+			syscall(SYS_sendmmsg, sock, batch, count, 0); /* musl sends one a call */
+	}
+}
+
 int main(int argc, char **argv)
 {
 	struct sockaddr_in any = { .sin_family = AF_INET, .sin_port = htons(atoi(argv[2])) };
@@ -58,6 +86,8 @@ int main(int argc, char **argv)
 	fflush(stdout);
 	if (!strcmp(argv[1], "epoll"))
 		echo_by_epoll(sock);
+	if (!strcmp(argv[1], "mmsg"))
+		echo_by_mmsg(sock);
 	for (;;)
 		echo(sock, 0);
 }

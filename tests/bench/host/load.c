@@ -3,8 +3,8 @@
  *
  *	load udp ADDRESS PORT SECONDS SOCKETS WINDOW SIZE
  *		keeps WINDOW datagrams of SIZE bytes under way on each of SOCKETS sockets
- *	load flood ADDRESS PORT SECONDS SIZE
- *		sends as fast as it can, and counts what comes back
+ *	load flood ADDRESS PORT SECONDS SIZE [RATE]
+ *		sends RATE datagrams a second, or as fast as it can, and counts what comes back; `worst` of a second
  *	load ping ADDRESS COUNT
  *		an ICMP echo every 3 ms
  */
@@ -111,24 +111,44 @@ static void udp(char **argv)
 
 /* ---- a flood ------------------------------------------------------------------------------------- */
 
+/* The fewest that came back within a second, of those that are over. */
+static uint64_t worst = UINT64_MAX;
+
+static void count_seconds(uint64_t now)
+{
+	static uint64_t begin, before;
+
+	if (!begin)
+		begin = now;
+	if (now - begin < 1000000000)
+		return;
+	if (received - before < worst)
+		worst = received - before;
+	before = received;
+	begin = now;
+}
+
 static void flood(char **argv)
 {
 	int sock = connected_socket(argv[2], argv[3]);
-	uint64_t start = now_ns(), end = start + atof(argv[4]) * 1e9, sent = 0;
+	uint64_t start = now_ns(), now = start, end = start + atof(argv[4]) * 1e9, sent = 0;
+	double rate = argv[6] ? atof(argv[6]) / 1e9 : 1e9;
 	struct iovec data = { datagram, atoi(argv[5]) };
 	struct mmsghdr burst[BURST] = { 0 };
 	char reply[MAX_SIZE];
 
 	for (int i = 0; i < BURST; i++)
 		burst[i].msg_hdr = (struct msghdr){ .msg_iov = &data, .msg_iovlen = 1 };
-	while (now_ns() < end) {
-		int number = sendmmsg(sock, burst, BURST, 0);
+	for (; now < end; now = now_ns()) {
+		int number = sent < (now - start) * rate ? sendmmsg(sock, burst, BURST, 0) : 0;
 
 		sent += number > 0 ? number : 0;
 		while (recv(sock, reply, sizeof(reply), 0) >= 0)
 			received++;
+		count_seconds(now);
 	}
-	printf("sent=%lu received=%lu seconds=%.3f\n", sent, received, (now_ns() - start) / 1e9);
+	printf("sent=%lu received=%lu worst=%lu seconds=%.3f\n", sent, received,
+	       worst == UINT64_MAX ? received : worst, (now_ns() - start) / 1e9);
 }
 
 /* ---- ping ---------------------------------------------------------------------------------------- */
@@ -193,7 +213,7 @@ int main(int argc, char **argv)
 {
 	if (argc == 8 && !strcmp(argv[1], "udp"))
 		udp(argv);
-	else if (argc == 6 && !strcmp(argv[1], "flood"))
+	else if ((argc == 6 || argc == 7) && !strcmp(argv[1], "flood"))
 		flood(argv);
 	else if (argc == 4 && !strcmp(argv[1], "ping"))
 		ping(argv);
