@@ -50,15 +50,12 @@ static u64 nr_overflows, nr_discarded, last_log;
 struct todo {
 	enum { ASK_NOBODY, ASK_IT, ASK_ALL } ask;
 	u8 mac[ETH_ALEN];
-	struct skb_queue send, fail, drop;
+	struct skb_chain send, fail, drop;
 };
 
 static void todo_init(struct todo *todo)
 {
-	todo->ask = ASK_NOBODY;
-	skb_queue_init(&todo->send);
-	skb_queue_init(&todo->fail);
-	skb_queue_init(&todo->drop);
+	*todo = (struct todo){ .ask = ASK_NOBODY };
 }
 
 static void todo_do(struct neigh *neigh, struct todo *todo)
@@ -67,15 +64,15 @@ static void todo_do(struct neigh *neigh, struct todo *todo)
 
 	if (todo->ask != ASK_NOBODY)
 		arp_request(neigh->dev, neigh->addr, todo->ask == ASK_IT ? todo->mac : NULL);
-	while ((skb = skb_dequeue(&todo->send))) {
+	while ((skb = skb_chain_take(&todo->send))) {
 		neigh_push_header(neigh, skb);
 		dev_queue_xmit(skb);
 	}
-	while ((skb = skb_dequeue(&todo->fail))) {
+	while ((skb = skb_chain_take(&todo->fail))) {
 		icmp_local_error(skb, ICMP_DEST_UNREACH, ICMP_HOST_UNREACH);
 		skb_put(skb);
 	}
-	skb_queue_purge(&todo->drop);
+	skb_chain_purge(&todo->drop);
 }
 
 static u64 ms(u32 milliseconds)
@@ -115,26 +112,26 @@ static void stop_timer(struct neigh *neigh)
 		neigh_put(neigh);
 }
 
-static void move_waiting(struct neigh *neigh, struct skb_queue *to)
+static void move_waiting(struct neigh *neigh, struct skb_chain *to)
 {
 	struct sk_buff *skb;
 
-	while ((skb = skb_dequeue(&neigh->queue))) {
+	while ((skb = skb_chain_take(&neigh->queue))) {
 		nr_waiting--;
-		skb_queue_tail(to, skb);
+		skb_chain_add(to, skb);
 	}
 	neigh->queue_bytes = 0;
 }
 
 static void discard_oldest(struct neigh *neigh, struct todo *todo)
 {
-	struct sk_buff *skb = skb_dequeue(&neigh->queue);
+	struct sk_buff *skb = skb_chain_take(&neigh->queue);
 
 	nr_waiting--;
 	nr_discarded++;
 	neigh->queue_bytes -= skb->truesize;
 	snmp_inc(IP_OutDiscards);
-	skb_queue_tail(&todo->drop, skb);
+	skb_chain_add(&todo->drop, skb);
 }
 
 /* Full: the oldest go. Full with what waits for others: it is not taken. */
@@ -147,7 +144,7 @@ static bool let_wait(struct neigh *neigh, struct sk_buff *skb, struct todo *todo
 		nr_discarded++;
 		return false;
 	}
-	skb_queue_tail(&neigh->queue, skb);
+	skb_chain_add(&neigh->queue, skb);
 	neigh->queue_bytes += skb->truesize;
 	nr_waiting++;
 	return true;
@@ -180,7 +177,7 @@ static void set_state(struct neigh *neigh, enum neigh_state state)
 }
 
 /* Out of the table. The queue's packets go to `fail`. */
-static void unlink(struct neigh *neigh, struct skb_queue *fail)
+static void unlink(struct neigh *neigh, struct skb_chain *fail)
 {
 	hlist_del_init(&neigh->link);
 	nr_neighs--;
@@ -214,13 +211,12 @@ static struct neigh *find_victim(u64 used_before)
 static bool make_room(struct neigh **evicted)
 {
 	u64 now = clock_ns();
-	struct skb_queue none;
+	struct skb_chain none = { 0 };
 
 	if (nr_neighs < neigh_max)
 		return true;
 	*evicted = find_victim(now - KEEP_TIME) ?: find_victim(now + 1);
 	if (*evicted) {
-		skb_queue_init(&none);
 		unlink(*evicted, &none);
 		return true;
 	}
@@ -319,7 +315,7 @@ static struct neigh *allocate(be32 addr, struct netdev *dev)
 	neigh->dev = dev;
 	neigh->state = NUD_FAILED; /* nobody has asked yet */
 	neigh->updated = neigh->used = clock_ns();
-	skb_queue_init(&neigh->queue);
+	neigh->queue = (struct skb_chain){ 0 };
 	timer_init(&neigh->timer, timer_expired);
 	return neigh;
 }
@@ -380,8 +376,9 @@ static int send_locked(struct neigh *neigh, struct sk_buff *skb, struct todo *to
 {
 	u64 now = clock_ns();
 
+	/* The sender hears of it at once; not by an error from below, too: he may hold his socket's lock. */
 	if (neigh->dead) {
-		skb_queue_tail(&todo->fail, skb);
+		skb_chain_add(&todo->drop, skb);
 		return -EHOSTUNREACH;
 	}
 	neigh->used = now;
@@ -391,11 +388,11 @@ static int send_locked(struct neigh *neigh, struct sk_buff *skb, struct todo *to
 			neigh->updated = now;
 			start_timer(neigh, now + neigh_delay_s * NSEC_PER_SEC);
 		}
-		skb_queue_tail(&todo->send, skb);
+		skb_chain_add(&todo->send, skb);
 		return 0;
 	}
 	if (!let_wait(neigh, skb, todo)) {
-		skb_queue_tail(&todo->drop, skb);
+		skb_chain_add(&todo->drop, skb);
 		return -ENOBUFS;
 	}
 	if (neigh->state == NUD_FAILED) {

@@ -49,7 +49,7 @@ struct neigh {
 	u64 used;      /* when somebody last sent to it in a state that asks */
 	u64 confirmed; /* when it last showed that it hears us; written by TCP without the lock */
 	u64 reachable; /* for how long that is good */
-	struct skb_queue queue; /* what waits for its MAC, data at the IP header */
+	struct skb_chain queue; /* what waits for its MAC, data at the IP header */
 	u32 queue_bytes;
 	struct timer timer;
 };

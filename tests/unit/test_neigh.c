@@ -145,6 +145,29 @@ TEST(a_packet_waits_for_the_answer_and_the_next_does_not)
 	CHECK_EQ(net_shim_sent_count(), 0);
 }
 
+/* As TCP sends: what is not acknowledged is still on a queue of its own. */
+TEST(what_waits_stays_on_its_senders_queue)
+{
+	struct flow flow = { .daddr = HOST, .protocol = 253 };
+	struct sk_buff *skb = skb_alloc(MAX_HEADER, GFP_KERNEL);
+	struct skb_queue sent;
+
+	net_shim_ip_boot();
+	skb_queue_init(&sent);
+	skb_queue_tail(&sent, skb);
+	memset(skb_append(skb, 32), 0x5a, 32);
+	CHECK_EQ(ip_route(&flow), 0);
+	CHECK_EQ(ip_output(skb_get(skb), &flow), 0);
+	CHECK(skb_peek(&sent) == skb && !skb_queue_next(&sent, skb));
+	check_asked(broadcast);
+	receive_reply(host_mac, HOST);
+	check_sent_packet(host_mac);
+	CHECK(skb_dequeue(&sent) == skb && skb_queue_empty(&sent));
+	CHECK(!skb_shared(skb));
+	skb_put(skb);
+	dst_drop(&flow.dst);
+}
+
 TEST(three_questions_without_an_answer_are_enough)
 {
 	struct neigh_stats stats;
