@@ -21,6 +21,7 @@ struct timer_queue {
 	spinlock_t lock;
 	/* under lock */
 	struct rb_root_cached timers;
+	u32 count;	       /* of `timers` */
 	struct timer *running; /* its callback is being called, here */
 	u64 programmed;	       /* when the APIC will interrupt, or NEVER */
 };
@@ -77,6 +78,7 @@ static bool dequeue(struct timer_queue *queue, struct timer *timer)
 	if (!timer->pending)
 		return false;
 	rb_erase_cached(&timer->node, &queue->timers);
+	queue->count--;
 	WRITE_ONCE(timer->pending, false);
 	return true;
 }
@@ -96,6 +98,7 @@ void timer_start(struct timer *timer, u64 expires)
 	timer->expires = expires;
 	WRITE_ONCE(timer->pending, true);
 	rb_add_cached(&timer->node, &here->timers, expires_before);
+	here->count++;
 	program(here);
 	spin_unlock_irqrestore(&here->lock, flags);
 }
@@ -147,6 +150,11 @@ static void timer_softirq(void)
 
 	while ((timer = take_due(queue)))
 		timer->function(timer);
+}
+
+u32 timers_pending(u32 cpu)
+{
+	return READ_ONCE(per_cpu(timer_queue, cpu).count);
 }
 
 static void timer_interrupt(void *arg)

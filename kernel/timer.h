@@ -31,6 +31,9 @@ static inline bool timer_pending(const struct timer *timer)
 	return READ_ONCE(timer->pending);
 }
 
+/* How many there are on that CPU, for /proc. */
+u32 timers_pending(u32 cpu);
+
 /* Once, and for each CPU that starts. */
 void timers_init(void);
 void timers_init_cpu(void);

@@ -9,6 +9,7 @@
 #include <kernel/process/loadavg.h>
 #include <kernel/process/misc.h>
 #include <kernel/sched.h>
+#include <kernel/timer.h>
 
 #ifdef __clang__
 #define COMPILER __VERSION__
@@ -120,6 +121,13 @@ static void show_devices(struct seq_buf *out, const struct proc_entry *entry)
 	seq_printf(out, "\nBlock devices:\n");
 }
 
+/* Not Linux's: how many timers are pending on each CPU. */
+static void show_timers(struct seq_buf *out, const struct proc_entry *entry)
+{
+	for_each_cpu(cpu)
+		seq_printf(out, "cpu%u %u\n", cpu, timers_pending(cpu));
+}
+
 static void show_nothing(struct seq_buf *out, const struct proc_entry *entry)
 {
 }
@@ -134,6 +142,7 @@ static const struct proc_entry files[] = {
 	{ "partitions", 0444, .show = proc_show_text, .data = "major minor  #blocks  name\n" },
 	{ "swaps", 0444, .show = proc_show_text,
 	  .data = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority" },
+	{ "timers", 0444, .show = show_timers },
 	{ "uptime", 0444, .show = show_uptime },
 	{ "version", 0444, .show = show_version },
 };

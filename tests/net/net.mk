@@ -1,17 +1,23 @@
 # SPDX-License-Identifier: MIT
 #
-# The guest of tests/net: its first process is tests/net/server.c, and there is nothing else.
+# The guests of tests/net. One has tests/net/server.c as its first process, which starts tests/net/tcp.c; nothing else is
+# there.
 #
 # Included by the root Makefile after user/user.mk, which defines MUSL_GCC.
 
-$(O)/net/server: tests/net/server.c tests/net/net.mk user/user.mk | setup
+$(O)/net/%: tests/net/%.c tests/net/net.mk user/user.mk | setup
 	$(call say,MUSL,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(MUSL_GCC) -o $@ $<
 
-$(O)/net/initramfs.cpio: $(O)/net/server tests/net/net.mk tools/mkinitramfs
+$(O)/net/initramfs.cpio: $(O)/net/server $(O)/net/tcp tests/net/net.mk tools/mkinitramfs
 	$(call say,CPIO,$@)
-	$(Q)tools/mkinitramfs $@ $<=/init
+	$(Q)tools/mkinitramfs $@ $<=/init $(O)/net/tcp=/bin/tcp
+
+# One with a shell, for TCP with real peers.
+$(O)/net/peer.cpio: $(O)/net/tcp $(shell find user/rootfs -type f) tests/net/net.mk tools/mkinitramfs
+	$(call say,CPIO,$@)
+	$(Q)tools/mkinitramfs $@ user/rootfs/ busybox=/bin/busybox '->sbin/init=/init' $<=/bin/tcp
 
 # One whose first process is user/tcp_echo.c.
 $(O)/net/tcp_echo.cpio: $(O)/user/tcp_echo tests/net/net.mk tools/mkinitramfs
@@ -20,4 +26,4 @@ $(O)/net/tcp_echo.cpio: $(O)/user/tcp_echo tests/net/net.mk tools/mkinitramfs
 	$(Q)tools/mkinitramfs $@ $<=/init
 
 .PHONY: net-build
-net-build: $(O)/net/initramfs.cpio $(O)/net/tcp_echo.cpio
+net-build: $(O)/net/initramfs.cpio $(O)/net/tcp_echo.cpio $(O)/net/peer.cpio

@@ -10,6 +10,9 @@
  *			send TEXT		from it; "ok" or an error
  *			receive			at it: the datagram, or an error
  *			send_to ADDRESS PORT COUNT	so many datagrams from a socket of their own; "ok"
+ *			tcp MODE ADDRESS PORT	runs tests/net/tcp.c so, which prints its answer on the console; "ok"
+ *
+ * TCP is `tcp serve`'s business, a process of its own.
  *
  * Commands wait until there is nothing to echo, so an answer at port 8 says that all the echoes are out.
  */
@@ -17,6 +20,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -132,6 +136,22 @@ static ssize_t command_send_to(char **words)
 	return result;
 }
 
+static int start(const char *mode, const char *address, const char *port)
+{
+	int child = fork();
+
+	if (!child) {
+		execl("/bin/tcp", "tcp", mode, address, port, NULL);
+		_exit(127);
+	}
+	return child;
+}
+
+static ssize_t command_tcp(char **words)
+{
+	return answer(start(words[1], words[2], words[3]));
+}
+
 static const struct {
 	const char *name;
 	int words;
@@ -140,7 +160,7 @@ static const struct {
 	{ "barrier", 2, command_barrier }, { "read", 2, command_read },
 	{ "write", 3, command_write },	   { "connect", 3, command_connect },
 	{ "send", 2, command_send },	   { "receive", 1, command_receive },
-	{ "send_to", 4, command_send_to },
+	{ "send_to", 4, command_send_to }, { "tcp", 4, command_tcp },
 };
 
 static ssize_t run_command(void)
@@ -181,6 +201,8 @@ int main(void)
 				  { .fd = serve_port(COMMAND_PORT), .events = POLLIN } };
 
 	must("mount", mount("proc", "/proc", "proc", 0, NULL));
+	signal(SIGCHLD, SIG_IGN);
+	must("fork", start("serve", NULL, NULL));
 	printf("server: ready\n");
 	fflush(stdout);
 	for (;;) {
