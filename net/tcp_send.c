@@ -50,8 +50,10 @@ struct room {
 	struct sk_buff *skb; /* referenced; NULL: there is none */
 	u8 *at;
 	u32 size;
-	u32 len; /* the buffer's, then */
-	struct page *page;
+	u32 len;	   /* the buffer's, then */
+	struct page *page; /* the new one */
+	/* the last one, referenced: if the buffer is cut meanwhile, the page goes with the rest, and may be freed */
+	struct page *last;
 };
 
 static void look_for_room(struct tcp_sock *tp, struct room *room)
@@ -69,6 +71,7 @@ static void look_for_room(struct tcp_sock *tp, struct room *room)
 
 		room->at = (u8 *)page_address(last->page) + last->offset + last->size;
 		room->size = skb_frag_room(skb);
+		room->last = last->page;
 	} else if (skb->nr_frags < MAX_SKB_FRAGS) {
 		room->size = PAGE_SIZE;
 	}
@@ -77,6 +80,17 @@ static void look_for_room(struct tcp_sock *tp, struct room *room)
 		return;
 	room->len = skb->len;
 	room->skb = skb_get(skb);
+	if (room->last)
+		get_page(room->last);
+}
+
+static void leave_room(struct room *room)
+{
+	if (room->page)
+		skb_page_put(room->page);
+	if (room->last)
+		skb_page_put(room->last);
+	skb_put(room->skb);
 }
 
 /* The bytes are in their place: now they count. Under sk.lock. */
@@ -144,9 +158,7 @@ static int append(struct sending *s)
 		error = -EFAULT;
 	else if (!grow_if_waiting(s, &room, size))
 		*data = before;
-	if (room.page)
-		skb_page_put(room.page);
-	skb_put(room.skb);
+	leave_room(&room);
 	return error;
 }
 
