@@ -148,11 +148,12 @@ check: setup ## the fast part of the tests: format, layering, lengths, unit test
 	$(Q)$(MAKE) -s unit-build
 	$(Q)$(run_tests) check unit
 
-soak: setup ## boot it SOAK=100 times, run the programs with many threads as often; floods of a minute
+soak: setup ## boot it SOAK=100 times, run the programs with many threads as often; MINUTES=10 of mixed load on TCP
 	$(Q)$(MAKE) -s all sys-build net-build DEBUG=
 	$(Q)$(MAKE) -s all DEBUG=1
-	$(Q)SOAK=$(or $(SOAK),100) $(run_tests) \
-		--only 'tests/boot/test_soak.py tests/sys/test_stress.py tests/net/test_udp.py tests/net/test_storm.py' pytest
+	$(Q)SOAK=$(or $(SOAK),100) MINUTES=$(or $(MINUTES),10) $(run_tests) \
+		--only 'tests/boot/test_soak.py tests/sys/test_stress.py tests/net/test_udp.py tests/net/test_storm.py \
+			tests/net/test_tcp_peers.py tests/net/test_tcp_soak.py' pytest
 
 fuzz: setup ## FUZZ=200 random command lines, initramfs, system calls; allocations that fail; frames
 	$(Q)$(MAKE) -s all sys-build net-build fuzz-build DEBUG=
@@ -194,4 +195,4 @@ help: ## this list
 ##   NET=user|tap|none FWD='8080:80 5007:7'               its network; FWD: from 127.0.0.1's port to the guest's
 ##   APP='echo_poll 7006' APP='./my-program 1 2'          what it runs instead of its servers and its shell
 ##   ACCEL=tcg|kvm CPU=max GDB_ARGS='-batch ...'
-##   T=REGEX SOAK=N FUZZ=N                                which tests, and how many rounds
+##   T=REGEX SOAK=N MINUTES=N FUZZ=N                      which tests, and how many rounds

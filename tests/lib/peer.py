@@ -22,10 +22,12 @@ INITRAMFS = OUT / "net/peer.cpio"
 ECHO, DISCARD, SOURCE, CHECK, DEAF, ANSWER, UNACCEPTED = 7, 9, 19, 20, 21, 22, 23
 PERIOD, PIECE = 999983, 1 << 16
 
-# What is wrong with a segment of the guest's, as the guest's own end of the wire saw it: what is lost is lost behind that.
-WRONG = (f"ip.src == {GUEST} && (ip.checksum.status == 0 || tcp.checksum.status == 0 || _ws.malformed"
-         " || tcp.analysis.ack_lost_segment || tcp.analysis.lost_segment)")
-TSHARK = ("tshark", "-n", "-o", "ip.check_checksum:TRUE", "-o", "tcp.check_checksum:TRUE")
+TSHARK = ("tshark", "-n", "-o", "ip.check_checksum:TRUE", "-o", "tcp.check_checksum:TRUE", "-Y", "tcp", "-T", "fields")
+FIELDS = ("frame.number", "ip.src", "tcp.stream", "tcp.seq_raw", "tcp.ack_raw", "tcp.len", "tcp.flags", "tcp.window_size_value",
+          "tcp.options.wscale.shift")
+# What must not be true of a segment of the guest's, as the guest's own end of the wire saw it: what is lost is lost behind that.
+WRONG = {"ip.checksum.status": "0", "tcp.checksum.status": "0", "_ws.malformed": None, "tcp.analysis.ack_lost_segment": None,
+         "tcp.analysis.lost_segment": None}
 
 
 def make_pattern():
@@ -250,33 +252,42 @@ class Peer:
         os.close(self.there)
 
 
+class Direction:
+    """How far the peer's window has let the guest go, on one connection."""
+
+    def __init__(self):
+        self.edge, self.scale, self.scales = None, 0, 0
+
+    def see_syn(self, scale, from_guest):
+        self.scales += scale != ""
+        if not from_guest:
+            self.scale = int(scale or 0)
+
+    def open(self, ack, window, syn):
+        edge = ack + (window << (0 if syn or self.scales < 2 else self.scale))
+        if self.edge is None or (edge - self.edge) % (1 << 32) < 1 << 31:
+            self.edge = edge % (1 << 32)
+
+    def is_beyond(self, end):
+        return self.edge is not None and 0 < (end - self.edge) % (1 << 32) < 1 << 31
+
+
 def judge(path):
-    """What tshark's experts say of the guest's segments; "" is well."""
-    command = [*TSHARK, "-r", path, "-Y", WRONG, "-T", "fields", "-e", "frame.number", "-e", "_ws.col.Info",
-               "-e", "_ws.expert.message"]
-    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True).stdout
-
-
-def beyond_the_window(path):
-    """Segments of the guest's that hold more than its peer had ever said there was room for; [] is well."""
-    command = [*TSHARK, "-r", path, "-o", "tcp.relative_sequence_numbers:FALSE", "-Y", "tcp", "-T", "fields", *(
-        word for field in ("frame.number", "ip.src", "tcp.stream", "tcp.seq_raw", "tcp.ack_raw", "tcp.len", "tcp.window_size_value",
-                           "tcp.options.wscale.shift", "tcp.flags") for word in ("-e", field))]
+    """What is wrong with the guest's segments, by tshark's experts and by the windows it was given; [] is well."""
+    command = [*TSHARK, "-r", path, *(word for field in (*FIELDS, *WRONG) for word in ("-e", field))]
     lines = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True).stdout.splitlines()
-    streams, result = {}, []
+    streams, complaints = {}, []
+    assert lines
     for fields in (line.split("\t") for line in lines):
-        number, source, stream, seq, ack, length, window = (fields[0], fields[1], *map(int, fields[2:7]))
-        syn = int(fields[8], 16) & 2
-        state = streams.setdefault(stream, {"edge": None, "scale": 0, "scales": 0})
+        number, source, stream, (seq, ack, length) = *fields[:3], map(int, fields[3:6])
+        syn, direction = int(fields[6], 16) & 2, streams.setdefault(stream, Direction())
         if syn:
-            state["scales"] += fields[7] != ""
-        if source == GUEST:
-            if length and state["edge"] is not None and 0 < (seq + length - state["edge"]) % (1 << 32) < 1 << 31:
-                result.append(number)
-        else:
-            if syn:
-                state["scale"] = int(fields[7] or 0)
-            edge = ack + (window << (0 if syn or state["scales"] < 2 else state["scale"]))
-            if state["edge"] is None or (edge - state["edge"]) % (1 << 32) < 1 << 31:
-                state["edge"] = edge % (1 << 32)
-    return result
+            direction.see_syn(fields[8], source == GUEST)
+        if source != GUEST:
+            direction.open(ack, int(fields[7]), syn)
+            continue
+        if length and direction.is_beyond(seq + length):
+            complaints.append(f"frame {number}: beyond the window")
+        complaints += [f"frame {number}: {name}" for (name, bad), value in zip(WRONG.items(), fields[len(FIELDS):])
+                       if value == bad or (bad is None and value)]
+    return complaints

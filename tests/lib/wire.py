@@ -320,10 +320,19 @@ class Wire:
     # ---- what must not leak
 
     def in_use(self):
-        """Packet buffers, pages in them, and fragments that wait for others."""
+        """Packet buffers, pages in them, fragments that wait for others, TCP's sockets, and what it has in its table."""
         buffers = dict(line.split() for line in self.read("/proc/net/skbuff").splitlines())
-        waiting = re.search(r"FRAG: inuse (\d+)", self.read("/proc/net/sockstat")).group(1)
-        return {"buffers": int(buffers["buffers"]), "pages": int(buffers["pages"]), "fragments": int(waiting)}
+        sockets = self.read("/proc/net/sockstat")
+        tcp = re.search(r"TCP: inuse (\d+) orphan (\d+) tw (\d+)", sockets).groups()
+        return {"buffers": int(buffers["buffers"]), "pages": int(buffers["pages"]),
+                "fragments": int(re.search(r"FRAG: inuse (\d+)", sockets).group(1)),
+                **dict(zip(("sockets", "orphans", "time-wait"), map(int, tcp))),
+                "table": self.read("/proc/net/tcp").count("\n")}
+
+    def forget_time_wait(self):
+        room = self.read("/proc/sys/net/ipv4/tcp_max_tw_buckets").strip()
+        self.set("tcp_max_tw_buckets", 0)
+        self.set("tcp_max_tw_buckets", room)
 
     def forget_fragments(self):
         """With no room to wait in, the first piece of a datagram drives out all others; then it is complete."""
@@ -345,12 +354,18 @@ class Wire:
     @contextlib.contextmanager
     def unjudged(self):
         """Answers to nonsense quote it, so the experts are not asked: these frames go into a file of their own."""
-        self.pcap = Pcap(self.log_dir / "nonsense.pcap")
-        try:
+        with self.recorded("nonsense.pcap"):
             yield
+
+    @contextlib.contextmanager
+    def recorded(self, name):
+        """In a file of its own, with which the caller does what he likes."""
+        before, self.pcap = self.pcap, Pcap(self.log_dir / name)
+        try:
+            yield self.log_dir / name
         finally:
             self.pcap.close()
-            self.pcap = self.judged
+            self.pcap = before
 
     def judge(self):
         """What tshark's experts say of the frames that the guest sent; "" is well."""

@@ -3,7 +3,7 @@
 loses, reorders, doubles, damages and delays, in turns, and SYN floods. All that is sent is looked at. In the end every count
 is where it was: sockets, packet buffers, objects, timers, memory.
 
-`make soak SOAK=60`: an hour on each machine. Without, seconds."""
+`make soak T=mixed MINUTES=60`: an hour on each machine. Without, seconds."""
 
 import collections
 import itertools
@@ -19,8 +19,9 @@ from peer import ANSWER, ECHO, GUEST, HOST, HostServer, Peer, TAP
 from scapy.layers.inet import IP, TCP
 from wire import GUEST_MAC, HOST_MAC, ether, is_possible
 
-SECONDS = 60 * int(os.environ.get("SOAK") or 0) or 4
-MACHINES = [(1, "release"), (4, "debug")]
+MINUTES = int(os.environ.get("MINUTES") or 0)
+SECONDS = 60 * MINUTES or 3
+MACHINES = [(4, "debug"), (1, "release")] if MINUTES else [(4, "debug")]
 NETWORKS = ("", "lose=1%", "reorder=5%", "lose=5%", "duplicate=3%", "", "corrupt=1%", "delay=3ms,jitter=2ms", "lose=20%")
 NETWORK_SECONDS = max(SECONDS / 60, 1)
 MEGABYTE = 1 << 20
