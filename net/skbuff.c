@@ -73,6 +73,11 @@ static inline bool charge(u32 size, gfp_t gfp)
 	return false;
 }
 
+bool skb_memory_is_tight(void)
+{
+	return READ_ONCE(memory_taken) > READ_ONCE(skb_max_memory) / 2;
+}
+
 void skb_stats_read(struct skb_stats *stats)
 {
 	s64 used = (s64)READ_ONCE(memory_taken), pages = 0;

@@ -141,7 +141,8 @@ struct skb_stats {
 	u64 buffers, pages, max_memory, refused;
 };
 void skb_stats_read(struct skb_stats *stats);
-extern u64 skb_max_memory; /* /proc/sys/net/core/skb_max_memory, bytes */
+bool skb_memory_is_tight(void); /* half of the cap is taken: nobody should begin to use more */
+extern u64 skb_max_memory;	/* /proc/sys/net/core/skb_max_memory, bytes */
 void skb_init(void);
 
 /* ---- linear part --------------------------------------------------------------------------------- */

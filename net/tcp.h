@@ -166,6 +166,10 @@ struct tcp_sock {
 	u8 ack_pending; /* TCP_ACK_*: why one is due */
 	u32 last_sack; /* seq of what came out of order last: its block goes first into the option */
 	u32 dsack[2];  /* a duplicate to report; both 0: none */
+	/* How fast the program reads; net/tcp_rcvbuf.c */
+	u32 read_seq; /* copied_seq when it was measured last; under user_lock */
+	u16 read_ms;  /* and the time */
+	u16 rcv_rtt;  /* ms << 3: as the peer's data tell; 0: they have not */
 
 	/* sending */
 	u32 snd_una, snd_nxt;
@@ -238,7 +242,7 @@ struct tcp_sock {
 	};
 };
 #if !CONFIG_DEBUG
-static_assert(sizeof(struct tcp_sock) <= 752, "an idle connection costs less than 1 KiB, all told");
+static_assert(sizeof(struct tcp_sock) <= 760, "an idle connection costs less than 1 KiB, all told");
 #endif
 
 /* What connect() goes by: a connection that has failed is not forgotten before the program has heard of it. */
@@ -329,6 +333,17 @@ u32 tcp_accept_backlog(const struct tcp_sock *tp, u32 *limit);
 void tcp_cleanup_rcvbuf(struct tcp_sock *tp, u32 copied);
 /* What may still come, by the memory that is left (SO_RCVBUF): the window to tell, unscaled. */
 u32 tcp_receive_space(const struct tcp_sock *tp);
+
+/* SO_RCVBUF, unless the program has chosen it: net/tcp_rcvbuf.c. A large segment says how long the way is; the program has
+ * read, under user_lock. */
+void tcp_measure_rcv_rtt(struct tcp_sock *tp, const struct tcp_cb *cb);
+void tcp_tune_rcvbuf_start(struct tcp_sock *tp); /* copied_seq is what it begins with */
+void tcp_tune_rcvbuf_slow(struct tcp_sock *tp);
+static inline void tcp_tune_rcvbuf(struct tcp_sock *tp)
+{
+	if (unlikely(tp->copied_seq - tp->read_seq >= READ_ONCE(tp->rcv_wnd) / 2))
+		tcp_tune_rcvbuf_slow(tp);
+}
 
 /* What both SYNs offer is what holds: flags, scales, mss_clamp. */
 struct tcp_options;

@@ -57,6 +57,7 @@ static void set_numbers(struct tcp_sock *child, const struct tcp_request *reques
 {
 	child->rcv_nxt = child->rcv_wup = child->copied_seq = request->irs + 1;
 	child->rcv_wnd = request->window;
+	tcp_tune_rcvbuf_start(child);
 	child->rcv_wscale = request->rcv_wscale;
 	child->advmss = request->advmss;
 	child->iss = request->iss;

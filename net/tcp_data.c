@@ -192,8 +192,11 @@ void tcp_queue_in_order(struct tcp_sock *tp, struct sk_buff *skb)
 		skb_put(skb);
 		return;
 	}
-	if (skb->len)
+	if (skb->len) {
 		measure_segment(tp, skb->gso_size ?: skb->len);
+		if (skb->len >= tp->rcv_mss)
+			tcp_measure_rcv_rtt(tp, TCP_CB(skb));
+	}
 	tp->rcv_nxt = TCP_CB(skb)->end_seq;
 	enqueue(tp, skb);
 	if (!fin) /* behind it there is nothing */

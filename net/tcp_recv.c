@@ -266,8 +266,10 @@ static void tell_window(struct reading *reading)
 	struct sock *sk = tcp_to_sock(tp);
 	s32 told = READ_ONCE(tp->rcv_wup) + READ_ONCE(tp->rcv_wnd) - READ_ONCE(tp->rcv_nxt);
 
-	if (!reading->copied || reading->msg->flags & MSG_PEEK ||
-	    (s64)tcp_receive_space(tp) < 2LL * told)
+	if (!reading->copied || reading->msg->flags & MSG_PEEK)
+		return;
+	tcp_tune_rcvbuf(tp);
+	if ((s64)tcp_receive_space(tp) < 2LL * told)
 		return;
 	spin_lock_bh(&sk->lock);
 	tcp_cleanup_rcvbuf(tp, reading->copied);

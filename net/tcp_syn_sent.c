@@ -38,6 +38,7 @@ static void take_syn(struct tcp_sock *tp, struct sk_buff *skb)
 	tp->rcv_nxt = cb->seq + 1;
 	tp->rcv_wup = cb->seq + 1;
 	tp->copied_seq = cb->seq + 1;
+	tcp_tune_rcvbuf_start(tp);
 	if (tp->flags & TCP_F_TIMESTAMPS) {
 		tp->ts_recent = cb->tsval;
 		tp->ts_recent_stamp = tcp_clock_s();

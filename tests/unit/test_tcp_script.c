@@ -28,7 +28,7 @@ _Noreturn void exit(int status);
 static const char *const files[] = {
 	"open",	    "listen",	  "sequence", "reset",	 "close",    "timewait",
 	"data",	    "ack",	  "window",   "options", "urgent",   "timers",
-	"recovery", "congestion", "icmp",     "attack",	 "coalesce",
+	"recovery", "congestion", "icmp",     "attack",	 "coalesce", "rcvbuf",
 };
 
 #define MAX_CASES 512
@@ -740,9 +740,14 @@ static void do_set(struct line *line)
 
 static void do_sysctl(struct line *line)
 {
-	const char *name = need_word(line), *value = need_word(line);
-	int error = net_shim_proc_write("sys/net/ipv4", name, value);
+	const char *name = need_word(line);
+	char *value = need_word(line);
+	int error;
 
+	for (char *at = value; *at; at++)
+		if (*at == ',')
+			*at = ' ';
+	error = net_shim_proc_write("sys/net/ipv4", name, value);
 	if (error < 0)
 		FAIL("%s does not take %s: %d", name, value, error);
 }
@@ -795,6 +800,8 @@ static u32 ask(const struct tcp_sock *tp, const char *name)
 		return (tp->srtt >> 3) / 1000;
 	if (!strcmp(name, "ooo"))
 		return tp->ooo.count;
+	if (!strcmp(name, "rcvbuf"))
+		return tp->inet.sk.rcvbuf;
 	if (!strcmp(name, "queued"))
 		return tp->inet.sk.receive_queue.count;
 	FAIL("nobody knows %s", name);
