@@ -48,7 +48,7 @@ def test_tables_and_files():
     for name in ("pollux.elf", "count_plugin.so", "bench/calls", "bench/initramfs.cpio"):
         shutil.copy(OUT / name, folder / name)
     result = subprocess.run(["tools/bench", "--out", folder, "--filter", "^(getppid|pipe|fork|operations|idle)$"], cwd=ROOT,
-                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300)
+                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=900)
     assert result.returncode == 0, result.stdout
     kept = {name: json.loads((folder / f"bench/{name}.json").read_text()) for name in ("calls", "operations", "idle")}
     assert kept["operations"].keys() == names()

@@ -5,7 +5,7 @@ import re
 import subprocess
 
 import pytest
-from guest import KERNELS, OUT, PROMPT, ROOT
+from guest import KERNELS, OUT, PROMPT, ROOT, TIMEOUT
 
 COMMANDS = ("px-tasks", "px-runq", "px-waitq", "px-bt", "px-timers", "px-slabs", "px-free", "px-pt", "px-percpu",
             "px-sockets", "px-epoll", "px-rings", "px-trace")
@@ -28,7 +28,7 @@ def attach(boot, tmp_path):
             for command in (f"target remote {socket}", *commands, "detach"):
                 words += ["-ex", command]
             result = subprocess.run(words, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                    stderr=subprocess.STDOUT, text=True, timeout=120)
+                                    stderr=subprocess.STDOUT, text=True, timeout=TIMEOUT)
             assert "Python Exception" not in result.stdout
             return result.stdout
 

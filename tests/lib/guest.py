@@ -8,6 +8,7 @@ import pathlib
 import re
 import shlex
 import shutil
+import signal
 import socket
 import sys
 import tempfile
@@ -26,7 +27,7 @@ COUNT_PLUGIN = OUT / "count_plugin.so"
 KERNELS = {"release": OUT / "pollux.elf", "debug": OUT / "debug" / "pollux.elf"}
 
 # The machine is shared and slow at times: a guest that is well never comes near this.
-TIMEOUT = 120
+TIMEOUT = 300
 LOG_TAIL_LINES = 60
 SETTLED_LOOKS = 3
 PROMPT = r"pollux> "
@@ -142,8 +143,7 @@ class Guest:
             self.child.expect(pexpect.EOF, timeout=timeout)
         except pexpect.TIMEOUT:
             raise AssertionError(f"the guest did not end within {timeout} s") from None
-        self.child.close()
-        return self.child.exitstatus
+        return self.child.wait()  # the terminal goes a moment before the process does
 
     @contextlib.contextmanager
     def qmp(self):
@@ -171,6 +171,9 @@ class Guest:
         if self.child.isalive():
             with contextlib.suppress(pexpect.TIMEOUT, pexpect.EOF):
                 self.child.expect(pexpect.EOF, timeout=0.1)  # what is left goes into the log
-            self.child.close(force=True)
+            self.child.kill(signal.SIGKILL)
+            self.child.wait()
+        self.child.ptyproc.delayafterclose = 0  # nobody is left to be waited for
+        self.child.close()
         self.log_file.close()
         shutil.rmtree(self.sockets, ignore_errors=True)

@@ -18,7 +18,7 @@ def is_possible():
     return os.geteuid() == 0 and shutil.which("unshare")
 
 
-def run(initramfs, *command, timeout=600):
+def run(initramfs, *command, timeout=1800):
     """What the command prints, inside the unpacked initramfs."""
     root = tempfile.mkdtemp(prefix="pollux-root-")
     isolated = ["unshare", "--mount", "--pid", "--fork", "--ipc", "--uts", "--net", "--kill-child"]

@@ -19,7 +19,7 @@ def on_linux(words):
     return host_linux.run(INITRAMFS, "/tests/run", words)
 
 
-def on_pollux(boot, words, options="", timeout=900, mem="512M", **machine):
+def on_pollux(boot, words, options="", timeout=1800, mem="512M", **machine):
     """The guest's console, without the kernel's own messages."""
     guest = boot(initrd=INITRAMFS, append=f"-- --poweroff --leaks {options} {words}", mem=mem, **machine)
     status = guest.wait_exit(timeout)

