@@ -203,13 +203,9 @@ static bool quotes_us(struct sk_buff *skb)
 }
 
 /* RFC 1191 section 5: old routers say 0; then we know that it is too big, and no more. */
-static bool learn_mtu(const struct iphdr *ip, struct icmp_error *error, u16 mtu)
+static bool is_useless(const struct icmphdr *icmp)
 {
-	error->info = mtu;
-	if (!mtu)
-		return false;
-	ip_update_pmtu(ip->daddr, mtu);
-	return true;
+	return icmp->type == ICMP_DEST_UNREACH && icmp->code == ICMP_FRAG_NEEDED && !icmp->frag.mtu;
 }
 
 static void rcv_error(struct sk_buff *skb)
@@ -225,8 +221,9 @@ static void rcv_error(struct sk_buff *skb)
 	fill_error(&error, icmp.type, icmp.code);
 	if (icmp.type == ICMP_PARAMETERPROB)
 		error.info = icmp.pointer;
-	if (icmp.type != ICMP_DEST_UNREACH || icmp.code != ICMP_FRAG_NEEDED ||
-	    learn_mtu((const struct iphdr *)skb->data, &error, ntohs(icmp.frag.mtu)))
+	else if (icmp.type == ICMP_DEST_UNREACH && icmp.code == ICMP_FRAG_NEEDED)
+		error.info = ntohs(icmp.frag.mtu);
+	if (!is_useless(&icmp))
 		tell_protocol(skb, &error);
 	skb_put(skb);
 }

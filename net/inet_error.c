@@ -67,13 +67,24 @@ static void queue_icmp_error(struct inet_sock *inet, struct sk_buff *packet, con
 	queue_error(inet, skb);
 }
 
+/* The sender may be looking at its route right now: it sees a generation that was never one, now or the next time. */
+static void learn_mtu(struct inet_sock *inet, be32 daddr, u32 mtu)
+{
+	if (READ_ONCE(inet->pmtudisc) >= IP_PMTUDISC_INTERFACE)
+		return;
+	ip_update_pmtu(daddr, mtu);
+	if (READ_ONCE(inet->flow.daddr) == daddr)
+		WRITE_ONCE(inet->flow.dst.generation, 0);
+}
+
 void inet_icmp_error(struct inet_sock *inet, struct sk_buff *packet, const struct iphdr *ip,
 		     const struct icmp_error *error, u32 header, be16 port)
 {
 	bool fatal = error->fatal;
 
-	/* Routers in the way know a smaller MTU: IP has noted that. Whoever forbade to cut is told. */
+	/* Routers in the way know a smaller MTU. Whoever forbade to cut is told. */
 	if (error->type == ICMP_DEST_UNREACH && error->code == ICMP_FRAG_NEEDED) {
+		learn_mtu(inet, ip->daddr, error->info);
 		if (inet->pmtudisc == IP_PMTUDISC_DONT)
 			return;
 		fatal = true;

@@ -102,7 +102,8 @@ static inline bool ip_is_loopback(be32 addr)
 {
 	return (addr & htonl(0xff000000)) == htonl(0x7f000000);
 }
-/* A lower path MTU was learnt for an address: later dst.mtu. */
+/* A lower path MTU was learnt for an address, from who quoted what we sent there: later dst.mtu of routes that are found
+ * from now on. Whoever has one has it looked up again. */
 void ip_update_pmtu(be32 daddr, u32 mtu);
 /* For packets that a program made whole, data at the IP header; id, length and checksum are filled in where Linux
  * does. Takes the reference. 0 or -errno. */

@@ -67,14 +67,14 @@ u32 pmtu_lookup(be32 daddr)
 	return mtu;
 }
 
-/* Does it become smaller? Under pmtu_lock. */
-static bool note(be32 daddr, u32 mtu)
+/* Under pmtu_lock. */
+static void note(be32 daddr, u32 mtu)
 {
 	struct pmtu *entry = find(daddr);
 	u64 expires = clock_ns() + pmtu_expires_s * NSEC_PER_SEC;
 
 	if (entry && entry->mtu <= mtu)
-		return false;
+		return;
 	if (!entry) {
 		entry = find_room(daddr);
 		nr_used += !entry->mtu;
@@ -82,19 +82,15 @@ static bool note(be32 daddr, u32 mtu)
 	*entry = (struct pmtu){ daddr, mtu, expires };
 	if (!timer_pending(&timer))
 		timer_start(&timer, expires);
-	return true;
 }
 
 void ip_update_pmtu(be32 daddr, u32 mtu)
 {
-	bool smaller;
-
 	mtu = max_t(u32, mtu, PMTU_MIN);
 	spin_lock_bh(&pmtu_lock);
-	smaller = note(daddr, mtu);
+	note(daddr, mtu);
 	spin_unlock_bh(&pmtu_lock);
-	if (smaller)
-		route_changed();
+	route_forget(daddr);
 }
 
 /* The way may have become better meanwhile: try again. */

@@ -506,6 +506,17 @@ static int answer(struct answer *answer, struct flow *flow)
 	return 0;
 }
 
+/* Other CPUs' answers too: they see a generation that was never one, now or the next time that they ask. */
+void route_forget(be32 daddr)
+{
+	for_each_cpu(cpu) {
+		struct answer *slot = &per_cpu(answers, cpu)[hash_u32(daddr, ANSWER_BITS)];
+
+		if (READ_ONCE(slot->daddr) == daddr)
+			WRITE_ONCE(slot->dst.generation, 0);
+	}
+}
+
 int ip_route(struct flow *flow)
 {
 	struct answer *slot;

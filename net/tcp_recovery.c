@@ -295,6 +295,7 @@ void tcp_icmp_frag_needed(struct tcp_sock *tp, u32 mtu)
 
 	if (mtu >= tp->inet.flow.dst.mtu && dst_valid(&tp->inet.flow.dst))
 		return;
+	ip_update_pmtu(tp->inet.flow.daddr, mtu);
 	if (tcp_reroute(tp) || tp->mss >= mss)
 		return;
 	for_each_sent(skb, tp) if (tcp_payload(skb) > tp->mss) tcp_mark_lost(tp, skb);

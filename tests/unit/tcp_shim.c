@@ -108,6 +108,10 @@ void tcp_wake(struct tcp_sock *tp, u32 events)
 {
 }
 
+void ip_update_pmtu(be32 daddr, u32 mtu)
+{
+}
+
 void sock_free(struct sock *sk)
 {
 	panic("the connection's last reference is gone");

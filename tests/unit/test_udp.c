@@ -339,29 +339,25 @@ TEST(what_is_sent_is_right)
 	check_nothing_left();
 }
 
-TEST(an_error_finds_the_sender)
+/* A router, or somebody who says so, has not delivered what port `sport` sent to `daddr`. */
+static void receive_unreachable(u8 code, u16 mtu, u16 sport, be32 daddr)
 {
 	struct {
 		struct icmphdr icmp;
 		struct iphdr ip;
 		struct udphdr udp;
-	} quoted = { { .type = ICMP_DEST_UNREACH, .code = ICMP_PORT_UNREACH },
+	} quoted = { { .type = ICMP_DEST_UNREACH, .code = code, .frag.mtu = htons(mtu) },
 		     { .version_ihl = 0x45,
 		       .ttl = 1,
 		       .protocol = IPPROTO_UDP,
 		       .saddr = SHIM_OUR,
-		       .daddr = SHIM_PEER,
+		       .daddr = daddr,
 		       .total_length = htons(28) },
-		     { htons(5000), htons(7), htons(8), 0 } };
+		     { htons(sport), htons(7), htons(8), 0 } };
 	u8 frame[100];
 	struct ethhdr *eth = (struct ethhdr *)frame;
 	struct iphdr *ip = (struct iphdr *)(eth + 1);
-	struct sock *connected, *other;
 
-	boot();
-	connected = bound(SHIM_OUR, 5000);
-	other = bound(SHIM_OUR, 5001);
-	CHECK_EQ(connect_to(connected, SHIM_PEER, 7), 0);
 	quoted.icmp.checksum = ip_checksum(&quoted, sizeof(quoted));
 	memcpy(eth->dest, shim_eth.mac, ETH_ALEN);
 	eth->protocol = htons(ETH_P_IP);
@@ -374,10 +370,48 @@ TEST(an_error_finds_the_sender)
 	ip->checksum = ip_checksum(ip, sizeof(*ip));
 	memcpy(ip + 1, &quoted, sizeof(quoted));
 	net_shim_receive(net_shim_frame(frame, ETH_HLEN + sizeof(*ip) + sizeof(quoted)));
+}
+
+TEST(an_error_finds_the_sender)
+{
+	struct sock *connected, *other;
+
+	boot();
+	connected = bound(SHIM_OUR, 5000);
+	other = bound(SHIM_OUR, 5001);
+	CHECK_EQ(connect_to(connected, SHIM_PEER, 7), 0);
+	receive_unreachable(ICMP_PORT_UNREACH, 0, 5000, SHIM_PEER);
 	CHECK_EQ(receive(other, NULL), -EAGAIN);
 	CHECK_EQ(receive(connected, NULL), -ECONNREFUSED);
 	CHECK_EQ(receive(connected, NULL), -EAGAIN);
 	close_socket(connected);
+	close_socket(other);
+	check_nothing_left();
+}
+
+/* Who sent it asks for the route anew; nobody else's is touched, and who sent nothing is not believed. */
+TEST(a_path_mtu_is_learnt_by_who_sent)
+{
+	struct sock *sk, *other;
+	u32 generation;
+
+	boot();
+	sk = bound(0, 5000);
+	other = bound(0, 5001);
+	CHECK_EQ(send_to(sk, "far", 3, SHIM_FAR, 7), 3);
+	CHECK_EQ(send_to(other, "near", 4, SHIM_PEER, 7), 4);
+	generation = route_generation;
+	receive_unreachable(ICMP_FRAG_NEEDED, 1200, 5002, SHIM_FAR);
+	CHECK(dst_valid(&inet_sk(sk)->flow.dst));
+	receive_unreachable(ICMP_FRAG_NEEDED, 1200, 5000, SHIM_FAR);
+	CHECK(!dst_valid(&inet_sk(sk)->flow.dst));
+	CHECK(dst_valid(&inet_sk(other)->flow.dst));
+	CHECK_EQ(route_generation, generation);
+	CHECK_EQ(receive(sk, NULL), -EAGAIN);
+	CHECK_EQ(send_to(sk, "far", 3, SHIM_FAR, 7), 3);
+	CHECK_EQ(inet_sk(sk)->flow.dst.mtu, 1200);
+	CHECK_EQ(inet_sk(other)->flow.dst.mtu, 1500);
+	close_socket(sk);
 	close_socket(other);
 	check_nothing_left();
 }
