@@ -71,7 +71,7 @@ static int set_addr(struct netdev *dev, struct ifreq *ifr)
 {
 	be32 address = ifr->addr.addr, netmask = inet_class_mask(address);
 
-	if (ifr->addr.family != AF_INET || ip_is_multicast(address) || ntohl(address) >= 0xf0000000)
+	if (ip_is_multicast(address) || ntohl(address) >= 0xf0000000)
 		return -EINVAL;
 	return inet_device_set(dev, address, netmask, broadcast_of(dev, address, netmask));
 }
@@ -81,8 +81,6 @@ static int set_netmask(struct netdev *dev, struct ifreq *ifr)
 {
 	be32 netmask = ifr->addr.addr, broadcast = dev->broadcast;
 
-	if (ifr->addr.family != AF_INET)
-		return -EINVAL;
 	if (!dev->address)
 		return -EADDRNOTAVAIL;
 	if (!inet_mask_valid(netmask))
@@ -94,18 +92,19 @@ static int set_netmask(struct netdev *dev, struct ifreq *ifr)
 
 static int set_broadcast(struct netdev *dev, struct ifreq *ifr)
 {
-	if (ifr->addr.family != AF_INET)
-		return -EINVAL;
 	if (!dev->address)
 		return -EADDRNOTAVAIL;
 	return inet_device_set(dev, dev->address, dev->netmask, ifr->addr.addr);
 }
 
 static const struct netdev_command commands[] = {
-	{ SIOCGIFADDR, false, get_addr },	 { SIOCSIFADDR, true, set_addr },
-	{ SIOCGIFDSTADDR, false, get_addr },	 { SIOCGIFBRDADDR, false, get_broadcast },
-	{ SIOCSIFBRDADDR, true, set_broadcast }, { SIOCGIFNETMASK, false, get_netmask },
-	{ SIOCSIFNETMASK, true, set_netmask },
+	{ SIOCGIFADDR, false, get_addr, OF_ADDRESS },
+	{ SIOCSIFADDR, true, set_addr, OF_ADDRESS },
+	{ SIOCGIFDSTADDR, false, get_addr, OF_ADDRESS },
+	{ SIOCGIFBRDADDR, false, get_broadcast, OF_ADDRESS },
+	{ SIOCSIFBRDADDR, true, set_broadcast, OF_ADDRESS },
+	{ SIOCGIFNETMASK, false, get_netmask, OF_ADDRESS },
+	{ SIOCSIFNETMASK, true, set_netmask, OF_ADDRESS },
 };
 
 long inet_ioctl(struct sock *sk, u32 command, u64 arg)

@@ -96,6 +96,11 @@ static int get_nothing(struct netdev *dev, struct ifreq *ifr)
 	return 0;
 }
 
+static int not_supported(struct netdev *dev, struct ifreq *ifr)
+{
+	return -EOPNOTSUPP;
+}
+
 /* ---- the ioctls --------------------------------------------------------------------------------------------- */
 
 static const struct netdev_command *find_command(const struct netdev_command *commands,
@@ -105,6 +110,22 @@ static const struct netdev_command *find_command(const struct netdev_command *co
 		if (commands[i].command == command)
 			return &commands[i];
 	return NULL;
+}
+
+/* The device, for a command that may be about an address of it. ERR_PTR. */
+static struct netdev *find_device(const char *name, enum netdev_subject subject)
+{
+	char base[IFNAMSIZ], *colon;
+	struct netdev *dev;
+
+	strlcpy(base, name, sizeof(base));
+	colon = strchr(base, ':');
+	if (colon)
+		*colon = '\0';
+	dev = netdev_by_name(base);
+	if (!dev)
+		return ERR_PTR(-ENODEV);
+	return colon && subject != OF_DEVICE ? ERR_PTR(-EADDRNOTAVAIL) : dev;
 }
 
 static long run_command(const struct netdev_command *command, struct ifreq __user *user)
@@ -118,9 +139,11 @@ static long run_command(const struct netdev_command *command, struct ifreq __use
 	ifr.name[IFNAMSIZ - 1] = '\0';
 	if (command->change && current->cred.euid != 0)
 		return -EPERM;
-	dev = netdev_by_name(ifr.name);
-	if (!dev)
-		return -ENODEV;
+	if (command->change && command->subject == OF_ADDRESS && ifr.addr.family != AF_INET)
+		return -EINVAL;
+	dev = find_device(ifr.name, command->subject);
+	if (IS_ERR(dev))
+		return PTR_ERR(dev);
 	error = command->run(dev, &ifr);
 	if (error || command->change)
 		return error;
@@ -176,18 +199,20 @@ static long conf_ioctl(struct ifconf __user *user)
 }
 
 static const struct netdev_command commands[] = {
-	{ SIOCGIFFLAGS, false, get_flags },
-	{ SIOCSIFFLAGS, true, set_flags },
-	{ SIOCGIFMETRIC, false, get_nothing },
-	{ SIOCGIFMTU, false, get_mtu },
-	{ SIOCSIFMTU, true, set_mtu },
-	{ SIOCSIFHWADDR, true, set_hwaddr },
-	{ SIOCGIFHWADDR, false, get_hwaddr },
-	{ SIOCGIFINDEX, false, get_index },
-	{ SIOCGIFTXQLEN, false, get_tx_queue_len },
-	{ SIOCSIFTXQLEN, true, set_tx_queue_len },
-	{ SIOCGIFMAP, false, get_nothing },
+	{ SIOCGIFFLAGS, false, get_flags, OF_DEVICE },
+	{ SIOCSIFFLAGS, true, set_flags, OF_LABEL },
+	{ SIOCGIFMETRIC, false, get_nothing, OF_DEVICE },
+	{ SIOCGIFMTU, false, get_mtu, OF_DEVICE },
+	{ SIOCSIFMTU, true, set_mtu, OF_DEVICE },
+	{ SIOCSIFHWADDR, true, set_hwaddr, OF_DEVICE },
+	{ SIOCGIFHWADDR, false, get_hwaddr, OF_DEVICE },
+	{ SIOCGIFINDEX, false, get_index, OF_DEVICE },
+	{ SIOCGIFTXQLEN, false, get_tx_queue_len, OF_DEVICE },
+	{ SIOCSIFTXQLEN, true, set_tx_queue_len, OF_DEVICE },
+	{ SIOCGIFMAP, false, get_nothing, OF_DEVICE },
+	{ SIOCETHTOOL, false, not_supported, OF_DEVICE },
 };
+static const struct netdev_command private = { .run = not_supported };
 
 long netdev_ioctl(struct sock *sk, u32 command, u64 arg)
 {
@@ -195,5 +220,7 @@ long netdev_ioctl(struct sock *sk, u32 command, u64 arg)
 		return name_ioctl((struct ifreq __user *)arg);
 	if (command == SIOCGIFCONF)
 		return conf_ioctl((struct ifconf __user *)arg);
+	if (command - SIOCDEVPRIVATE < 16)
+		return run_command(&private, (struct ifreq __user *)arg);
 	return netdev_command_ioctl(commands, ARRAY_SIZE(commands), command, arg);
 }

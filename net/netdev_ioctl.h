@@ -27,10 +27,12 @@
 #define SIOCGIFINDEX   0x8933
 #define SIOCGIFTXQLEN  0x8942
 #define SIOCSIFTXQLEN  0x8943
+#define SIOCETHTOOL    0x8946
 #define SIOCDARP       0x8953
 #define SIOCGARP       0x8954
 #define SIOCSARP       0x8955
 #define SIOCGIFMAP     0x8970
+#define SIOCDEVPRIVATE 0x89f0 /* 16 of them */
 
 #define RTF_MTU 0x0040 /* rtentry.mtu means something */
 
@@ -43,8 +45,6 @@ struct ifreq {
 	char name[IFNAMSIZ];
 	union {
 		struct sockaddr_in addr;
-#define RTF_MTU 0x0040 /* rtentry.mtu means something */
-
 		struct sockaddr_hw hwaddr;
 		s16 flags;
 		s32 number;
@@ -72,8 +72,6 @@ static_assert(sizeof(struct rtentry) == 120, "the ABI says so");
 
 struct arpreq {
 	struct sockaddr_in addr;
-#define RTF_MTU 0x0040 /* rtentry.mtu means something */
-
 	struct sockaddr_hw hwaddr;
 	s32 flags; /* ATF_* */
 	struct sockaddr_in mask;
@@ -89,11 +87,19 @@ static_assert(sizeof(struct arpreq) == 68, "the ABI says so");
 
 struct sock;
 
+/* What a command is about. Linux gives devices further addresses under names such as "eth0:1"; here a device has one. */
+enum netdev_subject {
+	OF_DEVICE,  /* "eth0:1" is eth0 */
+	OF_LABEL,   /* it is another, and not there */
+	OF_ADDRESS, /* so it is here; and what is set must be of AF_INET */
+};
+
 /* An ioctl about one device. */
 struct netdev_command {
 	u32 command;
 	bool change; /* for root, and gives nothing back */
 	int (*run)(struct netdev *dev, struct ifreq *ifr);
+	enum netdev_subject subject;
 };
 /* Looks the command up in a table, and runs it on the device that the program names. -ENOTTY: not there. */
 long netdev_command_ioctl(const struct netdev_command *commands, size_t count, u32 command,

@@ -49,6 +49,28 @@ TEST(what_lo_is)
 	ask_everything(MUST(socket(AF_UNIX, SOCK_DGRAM, 0)), "lo");
 }
 
+/* Its addresses are not there, the device is. */
+TEST(what_an_alias_is)
+{
+	static const unsigned long changes[] = { SIOCSIFADDR, SIOCSIFNETMASK, SIOCSIFBRDADDR,
+						 SIOCSIFFLAGS };
+	struct ifreq request = REQUEST("lo:1");
+	int fd = udp_socket();
+
+	ask_everything(fd, "lo:1");
+	ask_everything(fd, "nothing:1");
+	ASK(fd, SIOCDEVPRIVATE, "lo:1");
+	ASK(fd, SIOCDEVPRIVATE + 15, "nothing");
+	for (u_int i = 0; i < ARRAY_SIZE(changes); i++)
+		SHOW(ioctl(fd, changes[i], &request));
+	strcpy(request.ifr_name, "nothing");
+	for (u_int i = 0; i < ARRAY_SIZE(changes); i++)
+		SHOW(ioctl(fd, changes[i], &request));
+	request.ifr_addr.sa_family = AF_INET;
+	for (u_int i = 0; i < ARRAY_SIZE(changes); i++)
+		SHOW(ioctl(fd, changes[i], &request));
+}
+
 TEST(what_is_not_there)
 {
 	struct ifreq request = { .ifr_ifindex = 99 };
