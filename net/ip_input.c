@@ -94,7 +94,7 @@ static inline bool sender_ok(const struct sk_buff *skb, be32 saddr)
 static bool is_for_us(struct sk_buff *skb, be32 daddr)
 {
 	if (likely(daddr == skb->dev->address))
-		return true;
+		return daddr != 0; /* nor is 0 the address of a device that has none */
 	if (ip_is_loopback(daddr) && !(skb->dev->flags & IFF_LOOPBACK))
 		return false;
 	switch (ip_address_type(daddr)) {

@@ -37,7 +37,7 @@ static inline void fill_checksum(const struct udp_sock *udp, struct sk_buff *skb
 	uh->checksum = checksum_fold(skb_checksum(skb, 0, skb->len, sum)) ?: 0xffff;
 }
 
-/* Header and away. Takes the reference. */
+/* Header and away; it has been charged. Takes the reference. */
 static __always_inline int udp_push(struct udp_sock *udp, struct sk_buff *skb, be16 dport,
 				    bool more)
 {
@@ -49,7 +49,6 @@ static __always_inline int udp_push(struct udp_sock *udp, struct sk_buff *skb, b
 	uh->dest = dport;
 	uh->length = htons(skb->len);
 	fill_checksum(udp, skb, uh);
-	skb_charge_send(skb, &udp->inet.sk);
 	if (unlikely(more))
 		net_batch_begin();
 	error = ip_output(skb, &udp->inet.flow);
@@ -102,6 +101,23 @@ static int push_pending(struct udp_sock *udp)
 	return error;
 }
 
+static int append_piece(struct udp_sock *udp, struct msg *msg, u32 size)
+{
+	struct sock *sk = &udp->inet.sk;
+	struct sk_buff *skb = udp->pending;
+	u32 before = skb->truesize;
+	int error;
+
+	if (skb->len + size > UDP_MAX_DATA)
+		return -EMSGSIZE;
+	/* It will not leave before its last piece is here: so there is no waiting for room, but for Linux's limit. */
+	if (READ_ONCE(sk->wmem) > 2 * (u64)READ_ONCE(sk->sndbuf))
+		return -ENOBUFS;
+	error = skb_append_from_iter(skb, msg->data, size);
+	__atomic_add_fetch(&sk->wmem, skb->truesize - before, __ATOMIC_RELAXED);
+	return error;
+}
+
 /* MSG_MORE, UDP_CORK: several sends make one datagram; where it goes is said by the first. */
 static noinline int send_piece(struct udp_sock *udp, struct msg *msg, const struct inet_send *send,
 			       u32 size)
@@ -113,12 +129,11 @@ static noinline int send_piece(struct udp_sock *udp, struct msg *msg, const stru
 
 		if (IS_ERR(skb))
 			return PTR_ERR(skb);
+		skb_charge_send(skb, &udp->inet.sk);
 		udp->pending = skb;
 		udp->pending_send = *send;
 	} else {
-		error = udp->pending->len + size > UDP_MAX_DATA
-				? -EMSGSIZE
-				: skb_append_from_iter(udp->pending, msg->data, size);
+		error = append_piece(udp, msg, size);
 	}
 	if (error)
 		drop_pending(udp);
@@ -152,7 +167,10 @@ static inline int udp_send(struct udp_sock *udp, struct msg *msg, struct inet_se
 	if (unlikely(error))
 		return error;
 	skb = inet_new_skb(msg, size);
-	return IS_ERR(skb) ? PTR_ERR(skb) : udp_push(udp, skb, send->dport, msg->more);
+	if (IS_ERR(skb))
+		return PTR_ERR(skb);
+	skb_charge_send(skb, &udp->inet.sk);
+	return udp_push(udp, skb, send->dport, msg->more);
 }
 
 static ssize_t udp_sendmsg(struct sock *sk, struct msg *msg)
@@ -173,7 +191,7 @@ static ssize_t udp_sendmsg(struct sock *sk, struct msg *msg)
 		return error;
 	if (unlikely(size > UDP_MAX_DATA))
 		return -EMSGSIZE;
-	error = sock_wait_for_send(sk, msg->flags);
+	error = READ_ONCE(udp->pending) ? 0 : sock_wait_for_send(sk, msg->flags);
 	if (unlikely(error))
 		return error;
 	mutex_lock(&sk->user_lock);

@@ -339,6 +339,27 @@ TEST(what_is_sent_is_right)
 	check_nothing_left();
 }
 
+TEST(what_is_put_together_is_charged)
+{
+	static const char text[30000];
+	struct sock *sk;
+
+	boot();
+	sk = bound(0, 5000);
+	udp_sk(sk)->corked = true;
+	CHECK_EQ(send_to(sk, text, 1, SHIM_PEER, 7), 1);
+	CHECK_EQ(sk->wmem, SKB_OBJECT_SIZE);
+	CHECK_EQ(send_to(sk, text, 30000, SHIM_PEER, 7), 30000);
+	CHECK(sk->wmem >= 30000);
+	CHECK_EQ(sk->wmem, udp_sk(sk)->pending->truesize);
+	sk->sndbuf = 10000;
+	CHECK_EQ(send_to(sk, text, 1, SHIM_PEER, 7), -ENOBUFS);
+	CHECK_EQ(sk->wmem, 0);
+	CHECK_EQ(send_to(sk, text, 1, SHIM_PEER, 7), 1);
+	close_socket(sk);
+	check_nothing_left();
+}
+
 /* A router, or somebody who says so, has not delivered what port `sport` sent to `daddr`. */
 static void receive_unreachable(u8 code, u16 mtu, u16 sport, be32 daddr)
 {
