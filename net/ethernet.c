@@ -7,6 +7,7 @@
 
 #include <kernel/lib/string.h>
 #include <kernel/trace.h>
+#include <net/tcp_coalesce.h>
 
 static const struct ether_type {
 	be16 type;
@@ -27,7 +28,7 @@ static enum skb_pkt_type classify(const struct netdev *dev, const u8 dest[ETH_AL
 	return memcmp(dest, broadcast, ETH_ALEN) == 0 ? PACKET_BROADCAST : PACKET_MULTICAST;
 }
 
-void netif_deliver_skb(struct sk_buff *skb)
+static noinline void deliver(struct sk_buff *skb)
 {
 	const struct ethhdr *eth = (const struct ethhdr *)skb->data;
 	const struct ether_type *type;
@@ -47,6 +48,12 @@ void netif_deliver_skb(struct sk_buff *skb)
 	dev->counts.rx_dropped++;
 	trace(SKB_DROP, skb, netif_deliver_skb);
 	skb_put(skb);
+}
+
+void netif_deliver_skb(struct sk_buff *skb)
+{
+	if (!tcp_coalesce(skb))
+		deliver(skb);
 }
 
 void netif_receive_skb(struct sk_buff *skb)

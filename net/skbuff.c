@@ -137,14 +137,17 @@ static inline void release_one(struct sk_buff *skb)
 	kmem_cache_free(skb_cache, skb);
 }
 
+/* Softirqs that wait are looked for once, not after each. */
 static noinline void release_parts(struct sk_buff *part)
 {
+	local_bh_disable();
 	while (part) {
 		struct sk_buff *next = part->next_part;
 
 		release_one(part);
 		part = next;
 	}
+	local_bh_enable();
 }
 
 /* Parts hang on the first one alone, so there is a row of them to go along, not a tree. */
@@ -237,7 +240,7 @@ struct piece {
 	u32 size;
 };
 
-static bool piece_load(struct piece *piece)
+static __always_inline bool piece_load(struct piece *piece)
 {
 	const struct sk_buff *part = piece->part;
 
@@ -260,7 +263,7 @@ static inline bool piece_first(struct piece *piece, const struct sk_buff *skb)
 	return piece_load(piece);
 }
 
-static bool piece_next(struct piece *piece)
+static __always_inline bool piece_next(struct piece *piece)
 {
 	if (++piece->frag == piece->part->nr_frags) {
 		piece->part = piece->part->next_part;

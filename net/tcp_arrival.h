@@ -26,17 +26,6 @@ struct tcp_sock *tcp_listen_lookup(const struct tcp_four *four, const struct net
 /* true: it begins a new connection, and the old one's remains are gone; the segment is still the caller's. */
 bool tcp_timewait_rcv(struct tcp_hashed *hashed, struct sk_buff *skb);
 
-/* net/tcp_coalesce.c: true: the segment, checked, TCP_CB() filled in, waits for more. What waits gets to tcp_dispatch() at
- * the end of the poll at the latest. */
-#define TCP_COALESCE_LEAST 512U	      /* bytes: more than what surrounds them */
-DECLARE_PER_CPU(u32, tcp_coalescing); /* whose segments wait: a bit each */
-bool tcp_coalesce_slow(struct sk_buff *skb);
-static inline bool tcp_coalesce(struct sk_buff *skb)
-{
-	return (skb->len >= TCP_COALESCE_LEAST || unlikely(this_cpu(tcp_coalescing))) &&
-	       tcp_coalesce_slow(skb);
-}
-void tcp_coalesce_end(void);
 /* To its connection, request, listener. Takes the reference. */
 void tcp_dispatch(struct sk_buff *skb);
 

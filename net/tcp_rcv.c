@@ -15,6 +15,7 @@
 #include <kernel/trace.h>
 #include <net/snmp.h>
 #include <net/tcp_arrival.h>
+#include <net/tcp_coalesce.h>
 #include <net/tcp_hash.h>
 
 /* ---- options ---------------------------------------------------------------------------------------------- */
@@ -266,7 +267,7 @@ static void tcp_rcv(struct sk_buff *skb)
 	}
 	fill_cb(skb);
 	trace(TCP_RCV, skb, TCP_CB(skb)->seq, TCP_CB(skb)->ack, TCP_CB(skb)->flags);
-	if (!tcp_coalesce(skb))
+	if (!tcp_hold(skb))
 		tcp_dispatch(skb);
 }
 

@@ -4,6 +4,7 @@
  * Context: softirq, and process with softirqs off. Lock: the connection's sk.lock.
  */
 #include <net/tcp_arrival.h>
+#include <net/tcp_coalesce.h>
 
 #include <kernel/lib/errno.h>
 #include <kernel/lib/hash.h>

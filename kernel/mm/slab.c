@@ -21,7 +21,8 @@
 #define MAX_SLAB_ORDER	 3
 #define MIN_SLAB_OBJECTS 4
 #define MAX_SLAB_WASTE	 8	    /* at most one byte in so many, unless the order ends it */
-#define MAX_EMPTY_SLABS	 2	    /* that a cache keeps for the next burst */
+#define EMPTY_SLABS	 2	    /* that a cache keeps for the next burst */
+#define KEPT_SHARE	 4	    /* and, of many objects kept, so many times what a CPU keeps */
 #define MAGAZINE_BYTES	 (16 * KiB) /* of objects in a magazine, for large ones */
 #define CACHE_LINE	 64
 
@@ -88,7 +89,7 @@ static void slabs_put(struct kmem_cache *cache, void *object, struct list_head *
 	cache->nr_taken--;
 	if (slab->slab_used)
 		return;
-	if (cache->nr_empty < MAX_EMPTY_SLABS) {
+	if (cache->nr_empty < cache->max_empty) {
 		cache->nr_empty++;
 		list_move_tail(&slab->link, &cache->partial);
 	} else {
@@ -357,6 +358,7 @@ static void cache_init(struct kmem_cache *cache, const char *name, size_t size, 
 	slab_debug_layout(cache, (u32)max(align, sizeof(u64)));
 	choose_slab_size(cache);
 	cache->magazine_capacity = (u8)min_t(size_t, MAGAZINE_BYTES / size, MAGAZINE_ROUNDS);
+	cache->max_empty = EMPTY_SLABS;
 	spin_lock_init(&cache->lock);
 	INIT_LIST_HEAD(&cache->partial);
 	for (u32 cpu = 0; cpu < MAX_CPUS; cpu++)
@@ -378,6 +380,7 @@ struct kmem_cache *kmem_cache_create(const char *name, size_t size, size_t align
 void kmem_cache_keep(struct kmem_cache *cache, u32 count)
 {
 	cache->magazine_capacity = (u8)min(count, (u32)LARGE_MAGAZINE_ROUNDS);
+	cache->max_empty = max((u32)EMPTY_SLABS, KEPT_SHARE * count / cache->objects_per_slab);
 }
 
 size_t kmem_cache_size(const struct kmem_cache *cache)

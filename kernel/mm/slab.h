@@ -8,8 +8,8 @@ struct kmem_cache;
 /* align 0: natural (8, or 64 for objects of a cache line and more). Objects come uninitialised, and
  * may be up to 8 KiB. NULL: no memory. The name is not copied. */
 struct kmem_cache *kmem_cache_create(const char *name, size_t size, size_t align) __must_check;
-/* Let each CPU keep up to so many free objects (at most 127) for its next burst: more than is usual for large
- * ones. Before the first allocation. */
+/* Let each CPU keep up to so many free objects (at most 127) for its next burst, and the cache a few times that, until
+ * somebody needs the memory: more than is usual for large ones. Before the first allocation. */
 void kmem_cache_keep(struct kmem_cache *cache, u32 count);
 size_t kmem_cache_size(const struct kmem_cache *cache); /* of an object */
 /* All objects must have been freed. */

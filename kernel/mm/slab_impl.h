@@ -27,6 +27,7 @@ struct kmem_cache {
 	u16 objects_per_slab;
 	u8 order;	       /* of a slab, in pages */
 	u8 magazine_capacity;  /* 0: none */
+	u32 max_empty;	       /* slabs that it keeps for the next burst */
 	struct list_head link; /* on `caches`, under caches_lock */
 
 	spinlock_t lock;

@@ -9,6 +9,7 @@
 #include <kernel/lib/errno.h>
 #include <net/icmp.h>
 #include <net/inet.h>
+#include <net/tcp_coalesce.h>
 #include <net/tcp_hash.h>
 #include <net/tcp_sender.h>
 #include <net/tcp_socket.h>
@@ -134,7 +135,8 @@ static void receive_ip(struct iphdr *ip, u32 payload)
 	skb = size <= RX_BUFFER_SIZE ? net_shim_frame(packet, size)
 				     : net_shim_scattered(packet, size, ETH_HLEN + 60);
 	net_shim_fail_nth(fail);
-	net_shim_receive(skb);
+	if (!tcp_coalesce(skb))
+		net_shim_receive(skb);
 }
 
 static void collect(void);
