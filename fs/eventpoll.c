@@ -49,7 +49,7 @@ void ep_put(struct eventpoll *ep)
  * not grow with what a program has nested, and no two poll_wait.locks are ever held together.
  */
 struct pending_wakes {
-	struct eventpoll *first; /* referenced, by wake_next */
+	struct eventpoll *first, *last; /* referenced, by wake_next */
 	bool running;
 };
 static DEFINE_PER_CPU(struct pending_wakes, pending_wakes);
@@ -65,8 +65,12 @@ static void queue_wake(struct pending_wakes *wakes, struct eventpoll *ep)
 	if (queued)
 		return; /* somebody is about to: its wake-up comes after our epitem was linked */
 	ep_get(ep);
-	ep->wake_next = wakes->first;
-	wakes->first = ep;
+	ep->wake_next = NULL;
+	if (wakes->first)
+		wakes->last->wake_next = ep;
+	else
+		wakes->first = ep;
+	wakes->last = ep;
 }
 
 static void run_wakes(struct pending_wakes *wakes)
@@ -79,7 +83,7 @@ static void run_wakes(struct pending_wakes *wakes)
 		spin_lock(&ep->lock);
 		ep->wake_queued = false;
 		spin_unlock(&ep->lock);
-		wake_up_poll(&ep->poll_wait, EPOLLIN | EPOLLRDNORM);
+		wake_up_poll(&ep->poll_wait, EPOLLIN); /* as on Linux, not EPOLLRDNORM */
 		ep_put(ep);
 	}
 	wakes->running = false;
@@ -134,14 +138,14 @@ static bool ep_poll_callback(struct wait_entry *wait, u32 key)
 	bool woken = false;
 
 	trace(EP_POLL_CALLBACK, ep, epi->fd, key);
-	spin_lock_bh(&ep->lock);
+	spin_lock(&ep->lock); /* under the file's wq.lock: softirqs are off */
 	/* Silent after EPOLLONESHOT; or an event that nobody asked for. */
 	if (!(epi->events & ~EP_PRIVATE_BITS) || (key && !(key & epi->events))) {
-		spin_unlock_bh(&ep->lock);
+		spin_unlock(&ep->lock);
 		return false;
 	}
 	woken = ep_make_ready(ep, epi) && is_enough(epi->events, key);
-	spin_unlock_bh(&ep->lock);
+	spin_unlock(&ep->lock);
 	ep_wake_pollers(ep);
 	return woken;
 }
@@ -182,7 +186,7 @@ static bool item_less(const struct rb_node *a, const struct rb_node *b)
 /* What the file says now, of what is asked for. */
 static u32 ep_item_poll(const struct epitem *epi, struct poll_table *table)
 {
-	return file_poll(epi->file, table) & epi->events;
+	return epi->file->ops->poll(epi->file, table) & epi->events;
 }
 
 struct ep_pqueue {
@@ -274,15 +278,20 @@ static struct epitem *new_item(struct eventpoll *ep, struct file *file, int fd,
 	return epi;
 }
 
-/* It may be ready: then it is. (An event that came first has put it on the list already.) */
+/* It may be ready: then it is. If an event came first, that has put it on the list already, and told everybody. */
 static void ep_look(struct eventpoll *ep, struct epitem *epi, u32 ready)
 {
+	bool fresh;
+
 	if (!ready)
 		return;
 	spin_lock_bh(&ep->lock);
-	ep_make_ready(ep, epi);
+	fresh = list_empty(&epi->rdllink);
+	if (fresh)
+		ep_make_ready(ep, epi);
 	spin_unlock_bh(&ep->lock);
-	ep_wake_pollers(ep);
+	if (fresh)
+		ep_wake_pollers(ep);
 }
 
 int ep_insert(struct eventpoll *ep, struct file *file, int fd, const struct epoll_event *event)
@@ -341,59 +350,63 @@ static bool ep_events_available(struct eventpoll *ep)
 }
 
 /*
- * A scan takes the ready list away as a whole, works through that, and puts back what is left in front of what has
- * become ready meanwhile. An epitem is taken off `scanned` before its file is asked: from then on an event
- * puts it on rdllist, so that none is lost between the answer and now.
+ * A scan works through what is on the ready list at its beginning, up to `last`; what becomes ready meanwhile, or is
+ * to be looked at again, comes behind that. An epitem is taken off the list before its file is asked: from then on
+ * an event puts it on again, so that none is lost between the answer and now. Only whoever holds ep->mtx takes
+ * epitems off, so `last` is met.
+ *
+ * The lock is taken once for each epitem: to say what becomes of it, and to take the next.
  */
-static void ep_start_scan(struct eventpoll *ep, struct list_head *scanned)
+enum ep_fate {
+	EP_QUIET,  /* not ready, or edge-triggered: nothing before the next event */
+	EP_AGAIN,  /* level-triggered: to the tail, for they take turns */
+	EP_SILENT, /* one-shot: nothing before EPOLL_CTL_MOD */
+	EP_KEEP,   /* back to where it was taken from: it is still to be reported */
+};
+
+/* Under ep->lock. */
+static __always_inline struct epitem *ep_take_first(struct eventpoll *ep)
 {
-	INIT_LIST_HEAD(scanned);
-	spin_lock_bh(&ep->lock);
-	ep->scanning = true;
-	list_splice_init(&ep->rdllist, scanned);
-	spin_unlock_bh(&ep->lock);
+	struct epitem *epi = list_first_entry(&ep->rdllist, struct epitem, rdllink);
+
+	list_del_init(&epi->rdllink);
+	return epi;
 }
 
-static struct epitem *ep_next_scanned(struct eventpoll *ep, struct list_head *scanned)
+/* The first one, and the last; NULL: there is none. */
+static __always_inline struct epitem *ep_start_scan(struct eventpoll *ep, struct epitem **last)
 {
 	struct epitem *epi = NULL;
 
 	spin_lock_bh(&ep->lock);
-	if (!list_empty(scanned)) {
-		epi = list_first_entry(scanned, struct epitem, rdllink);
-		list_del_init(&epi->rdllink);
+	if (!list_empty(&ep->rdllist)) {
+		ep->scanning = true;
+		*last = list_last_entry(&ep->rdllist, struct epitem, rdllink);
+		epi = ep_take_first(ep);
 	}
 	spin_unlock_bh(&ep->lock);
 	return epi;
 }
 
-/* Back to where it was taken from, because it is still to be reported ... */
-static void ep_unscan(struct eventpoll *ep, struct epitem *epi, struct list_head *scanned)
+/* The next one, if there are to be more. NULL: the scan is over, and what is left is for the others who wait. */
+static __always_inline struct epitem *ep_next_scanned(struct eventpoll *ep, struct epitem *epi,
+						      enum ep_fate fate, bool more)
 {
 	spin_lock_bh(&ep->lock);
-	if (list_empty(&epi->rdllink))
-		list_add(&epi->rdllink, scanned);
+	if (fate == EP_SILENT)
+		epi->events &= EP_PRIVATE_BITS;
+	else if (fate != EP_QUIET && list_empty(&epi->rdllink)) /* or an event was quicker */
+		list_add(&epi->rdllink, fate == EP_AGAIN ? ep->rdllist.prev : &ep->rdllist);
+	epi = NULL;
+	if (more) {
+		epi = ep_take_first(ep);
+	} else {
+		ep->scanning = false;
+		if (!list_empty(&ep->rdllist) && wait_queue_active(&ep->wq))
+			wake_up(&ep->wq);
+	}
 	spin_unlock_bh(&ep->lock);
-}
-
-/* ... or to the tail: level-triggered items take turns. */
-static void ep_requeue(struct eventpoll *ep, struct epitem *epi)
-{
-	spin_lock_bh(&ep->lock);
-	if (list_empty(&epi->rdllink))
-		list_add_tail(&epi->rdllink, &ep->rdllist);
-	spin_unlock_bh(&ep->lock);
-}
-
-/* What is left is for the others who wait. */
-static void ep_done_scan(struct eventpoll *ep, struct list_head *scanned)
-{
-	spin_lock_bh(&ep->lock);
-	list_splice_init(scanned, &ep->rdllist);
-	ep->scanning = false;
-	if (!list_empty(&ep->rdllist) && wait_queue_active(&ep->wq))
-		wake_up(&ep->wq);
-	spin_unlock_bh(&ep->lock);
+	return epi;
 }
 
 static bool put_event(struct epoll_event __user *user, u32 events, u64 data)
@@ -405,44 +418,43 @@ static bool put_event(struct epoll_event __user *user, u32 events, u64 data)
 	       !put_user(data, (u64 __user *)(at + offsetof(struct epoll_event, data)));
 }
 
-/* It was reported: silent from now on, or to be looked at again, or (EPOLLET) neither before the next event. */
-static void ep_reported(struct eventpoll *ep, struct epitem *epi)
+static enum ep_fate ep_reported(const struct epitem *epi)
 {
-	if (epi->events & EPOLLONESHOT) {
-		spin_lock_bh(&ep->lock);
-		epi->events &= EP_PRIVATE_BITS;
-		spin_unlock_bh(&ep->lock);
-	} else if (!(epi->events & EPOLLET)) {
-		ep_requeue(ep, epi);
-	}
+	if (epi->events & EPOLLONESHOT)
+		return EP_SILENT;
+	return epi->events & EPOLLET ? EP_QUIET : EP_AGAIN;
 }
 
 /* How many were copied out; 0: nobody was ready after all; -EFAULT: not one could be. */
 static long ep_send_events(struct eventpoll *ep, struct epoll_event __user *events, u32 max)
 {
-	struct list_head scanned;
-	struct epitem *epi;
+	struct epitem *epi, *last = NULL;
+	bool fault = false;
 	long count = 0;
 
 	mutex_lock(&ep->mtx);
-	ep_start_scan(ep, &scanned);
-	while (count < max && (epi = ep_next_scanned(ep, &scanned))) {
+	epi = ep_start_scan(ep, &last);
+	while (epi) {
 		u32 ready = ep_item_poll(epi, NULL);
+		enum ep_fate fate = EP_QUIET;
 
-		if (!ready)
-			continue;
-		if (!put_event(&events[count], ready, epi->data)) {
-			ep_unscan(ep, epi, &scanned);
-			count = count ?: -EFAULT;
-			break;
+		if (ready) {
+			fault = !put_event(&events[count], ready, epi->data);
+			fate = unlikely(fault) ? EP_KEEP : ep_reported(epi);
+			count += !fault;
 		}
-		count++;
-		ep_reported(ep, epi);
+		epi = ep_next_scanned(ep, epi, fate, epi != last && count < max && !fault);
 	}
-	ep_done_scan(ep, &scanned);
 	mutex_unlock(&ep->mtx);
 	trace(EP_SEND_EVENTS, ep, count);
-	return count;
+	return unlikely(fault) && !count ? -EFAULT : count;
+}
+
+/* Until there may be something: 0; -ETIME, -EINTR. Exclusive: an event wakes one of several threads that wait here. */
+static noinline int ep_wait(struct eventpoll *ep, u64 deadline)
+{
+	return wait_event_full(&ep->wq, ep_events_available(ep), TASK_INTERRUPTIBLE,
+			       WQ_FLAG_EXCLUSIVE, deadline);
 }
 
 long ep_poll(struct eventpoll *ep, struct epoll_event __user *events, u32 max, u64 deadline)
@@ -454,9 +466,7 @@ long ep_poll(struct eventpoll *ep, struct epoll_event __user *events, u32 max, u
 			result = ep_send_events(ep, events, max);
 		if (result || deadline == POLL_ONCE)
 			return result;
-		/* Exclusive: an event wakes one of several threads that wait here. */
-		result = wait_event_full(&ep->wq, ep_events_available(ep), TASK_INTERRUPTIBLE,
-					 WQ_FLAG_EXCLUSIVE, deadline);
+		result = ep_wait(ep, deadline);
 		if (result)
 			return result == -ETIME ? 0 : result;
 	}
@@ -467,17 +477,14 @@ long ep_poll(struct eventpoll *ep, struct epoll_event __user *events, u32 max, u
 /* Is there one that is really ready? Those that are not leave the list. */
 static bool ep_any_ready(struct eventpoll *ep)
 {
-	struct list_head scanned;
-	struct epitem *epi;
+	struct epitem *epi, *last = NULL;
 	bool ready = false;
 
-	ep_start_scan(ep, &scanned);
-	while (!ready && (epi = ep_next_scanned(ep, &scanned))) {
+	epi = ep_start_scan(ep, &last);
+	while (epi) {
 		ready = ep_item_poll(epi, NULL);
-		if (ready)
-			ep_unscan(ep, epi, &scanned);
+		epi = ep_next_scanned(ep, epi, ready ? EP_KEEP : EP_QUIET, epi != last && !ready);
 	}
-	ep_done_scan(ep, &scanned);
 	return ready;
 }
 
@@ -560,19 +567,27 @@ void eventpoll_release_slow(struct file *file)
 	}
 }
 
+/* Linux's line, with its own number for a device: sockets, pipes and the like are on one without. */
+static void ep_show_item(const struct epitem *epi, struct seq_buf *out)
+{
+	const struct file *file = epi->file;
+	u64 ino = file->anon_ino, dev = 0;
+
+	if (file->dentry) {
+		ino = file->dentry->inode->ino;
+		dev = file->dentry->super->dev;
+	}
+	seq_printf(out, "tfd: %8d events: %8x data: %16llx  pos:%lld ino:%llx sdev:%x\n", epi->fd,
+		   epi->events, epi->data, file->pos, ino, dev_major(dev) << 20 | dev_minor(dev));
+}
+
 static void ep_show_fdinfo(struct file *file, struct seq_buf *out)
 {
 	struct eventpoll *ep = file->private_data;
 
 	mutex_lock(&ep->mtx);
-	for (struct rb_node *node = rb_first(&ep->rbr); node; node = rb_next(node)) {
-		const struct epitem *epi = rb_entry(node, struct epitem, rbn);
-		const struct file *watched = epi->file;
-
-		seq_printf(out, "tfd: %8d events: %8x data: %16llx  pos:%lld ino:%llx sdev:%x\n",
-			   epi->fd, epi->events, epi->data, watched->pos,
-			   watched->dentry ? watched->dentry->inode->ino : watched->anon_ino, 0);
-	}
+	for (struct rb_node *node = rb_first(&ep->rbr); node; node = rb_next(node))
+		ep_show_item(rb_entry(node, struct epitem, rbn), out);
 	mutex_unlock(&ep->mtx);
 }
 

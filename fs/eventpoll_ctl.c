@@ -17,9 +17,8 @@
 #define EP_MAX_EVENTS ((int)(INT32_MAX / sizeof(struct epoll_event)))
 
 /* What may stand beside EPOLLEXCLUSIVE. */
-#define EXCLUSIVE_OK                                                                          \
-	(EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLRDNORM | EPOLLRDBAND | EPOLLWRNORM | \
-	 EPOLLWRBAND | EPOLLMSG | EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE)
+#define EXCLUSIVE_OK \
+	(EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE)
 
 DEFINE_MUTEX(epnested_mutex);
 
@@ -157,7 +156,8 @@ long sys_epoll_ctl(int epfd, int op, int fd, const struct epoll_event __user *us
 
 /* ---- wait --------------------------------------------------------------------------------------------- */
 
-static long do_epoll_wait(int epfd, struct epoll_event __user *events, int max, u64 deadline)
+static __always_inline long do_epoll_wait(int epfd, struct epoll_event __user *events, int max,
+					  u64 deadline)
 {
 	struct fd fd = fd_borrow(epfd);
 	long result = -EINVAL;
@@ -199,6 +199,8 @@ static long do_epoll_pwait(int epfd, struct epoll_event __user *events, int max,
 long sys_epoll_pwait(int epfd, struct epoll_event __user *events, int max, int timeout,
 		     const sigset_t __user *mask, size_t mask_size)
 {
+	if (!mask) /* mostly: it is what C libraries make of epoll_wait() */
+		return sys_epoll_wait(epfd, events, max, timeout);
 	return do_epoll_pwait(epfd, events, max, deadline_ms(timeout), mask, mask_size);
 }
 

@@ -73,7 +73,7 @@ struct eventpoll {
 
 	spinlock_t lock;
 	struct list_head rdllist; /* under lock; that it is not empty may be seen without */
-	bool scanning; /* under lock: whoever holds mtx has taken rdllist away to work through it */
+	bool scanning; /* under lock: whoever holds mtx works through rdllist, and has taken one off */
 	bool wake_queued; /* under lock: on some CPU's list of those whose pollers are to be woken */
 	struct eventpoll *wake_next; /* that CPU's */
 
