@@ -60,7 +60,6 @@ static void measure_segment(struct tcp_sock *tp, u32 length)
 static void rcv_fin(struct tcp_sock *tp)
 {
 	struct sock *sk = tcp_to_sock(tp);
-	u32 events = EPOLLIN | EPOLLRDNORM | EPOLLRDHUP;
 
 	tp->flags |= TCP_F_FIN_RECEIVED;
 	sk->shutdown |= SHUTDOWN_RCV;
@@ -80,9 +79,9 @@ static void rcv_fin(struct tcp_sock *tp)
 		tcp_time_wait(tp, TCP_TIME_WAIT, TCP_TIMEWAIT_NS);
 		return;
 	}
-	if (sk->shutdown == SHUTDOWN_MASK)
-		events |= EPOLLHUP;
-	tcp_wake(tp, events);
+	tcp_wake(
+		tp,
+		0); /* a change of state, and not one event: it is an edge for who waits to write, too */
 }
 
 /* ---- in order --------------------------------------------------------------------------------------------------- */

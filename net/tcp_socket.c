@@ -21,12 +21,12 @@ u64 tcp_orphan_count;
 
 /* ---- waking ------------------------------------------------------------------------------------------------ */
 
-/* One reader is enough for data; an end concerns all. */
+/* One reader is enough for data; an end, or whatever has happened (0), concerns all. */
 void tcp_wake(struct tcp_sock *tp, u32 events)
 {
 	struct sock *sk = tcp_to_sock(tp);
 
-	if (unlikely(events & (EPOLLHUP | EPOLLERR | EPOLLRDHUP)))
+	if (unlikely(!events || events & (EPOLLHUP | EPOLLERR | EPOLLRDHUP)))
 		sock_wake_all(sk, events);
 	else
 		sock_wake(sk, events);
