@@ -198,7 +198,7 @@ static struct unix_sock *receiver_of(struct unix_sock *u, const struct msg *msg)
 	if (msg->name_length)
 		return unix_find(&msg->name, msg->name_length, u->sk.type);
 	other = unix_peer_get(u);
-	return other ?: ERR_PTR(-ECONNRESET);
+	return other ?: ERR_PTR(-ENOTCONN);
 }
 
 /* Somebody else may have the name of one that has closed: once more, then. */
@@ -247,11 +247,9 @@ static ssize_t send_datagram(struct unix_sock *u, struct msg *msg, struct scm *s
 	return error;
 }
 
-static int check_receiver(struct unix_sock *u, const struct msg *msg)
+static int check_receiver(const struct msg *msg)
 {
-	if (msg->name_length)
-		return unix_check_addr(&msg->name, msg->name_length);
-	return READ_ONCE(u->peer) ? 0 : -ENOTCONN;
+	return msg->name_length ? unix_check_addr(&msg->name, msg->name_length) : 0;
 }
 
 static ssize_t unix_dgram_sendmsg(struct sock *sk, struct msg *msg)
@@ -263,7 +261,7 @@ static ssize_t unix_dgram_sendmsg(struct sock *sk, struct msg *msg)
 	result = scm_send(msg, &scm);
 	if (unlikely(result))
 		return result;
-	result = unlikely(msg->flags & MSG_OOB) ? -EOPNOTSUPP : check_receiver(u, msg);
+	result = unlikely(msg->flags & MSG_OOB) ? -EOPNOTSUPP : check_receiver(msg);
 	if (!result && (sk->options & SK_PASSCRED) && !u->address)
 		result = unix_autobind(u);
 	if (!result && unlikely(scm.fds))
