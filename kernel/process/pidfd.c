@@ -11,7 +11,14 @@ static u32 pidfd_poll(struct file *file, struct poll_table *table)
 	struct process *process = file->private_data;
 
 	poll_wait(file, &process->exit_wait, table);
-	return READ_ONCE(process->exit_state) == PROCESS_ALIVE ? 0 : EPOLLIN | EPOLLRDNORM;
+	switch (READ_ONCE(process->exit_state)) {
+	case PROCESS_ALIVE:
+		return 0;
+	case PROCESS_ZOMBIE:
+		return EPOLLIN | EPOLLRDNORM;
+	default:
+		return EPOLLIN | EPOLLRDNORM | EPOLLHUP;
+	}
 }
 
 static void pidfd_release(struct file *file)

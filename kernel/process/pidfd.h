@@ -3,7 +3,7 @@
 
 #include <kernel/process.h>
 
-/* A new descriptor, readable (EPOLLIN) when the process has ended; or -errno. */
+/* A new descriptor, readable (EPOLLIN) when the process has ended, EPOLLHUP when it was waited for; or -errno. */
 int pidfd_create(struct process *process, u32 flags);
 /* The tgid of the process, or -errno. */
 int pidfd_to_pid(int fd);

@@ -78,6 +78,7 @@ u32 child_status(u32 status)
 void process_reap(struct process *process)
 {
 	process->exit_state = PROCESS_REAPED;
+	wake_up_all(&process->exit_wait);
 	if (process->parent)
 		account_reaped_child(process->parent, process);
 	list_del_init(&process->sibling);
