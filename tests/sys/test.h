@@ -18,6 +18,8 @@
 
 #include <tests/sys/show.h>
 
+#ifndef OWN_MAIN /* defined by programs that are not made of tests, and want the headers that include this */
+
 struct test {
 	const char *name;
 	void (*run)(void);
@@ -85,3 +87,5 @@ int main(int argc, char **argv)
 	}
 	return 0;
 }
+
+#endif

@@ -17,6 +17,7 @@ SELFTEST_RATES = [3, 5, 10, 50, 300] if FUZZ else [5]
 @pytest.mark.parametrize("build, every", RATES)
 def test_programs(boot, build, every):
     words = ":".join(dict.fromkeys(name.removeprefix("sys/").split("::")[0] for name in all_names()))
+    words += "".join(f":epoll_random,{seed},500" for seed in range(1, 4 + FUZZ // 50))
     output = sys_programs.on_pollux(boot, words, options=f"--fail-every={every}", build=build, smp=4)
     assert "@@ leak" not in output
     assert "@@ timeout" not in output
