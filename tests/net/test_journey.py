@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""The journey of a packet, as the tracepoints tell it: a real datagram, through the card, to a program that sleeps in
-recvfrom; and what link wrappers do to frames of a live guest."""
+"""The journey of a packet, as the tracepoints tell it: a real datagram, a real segment, through the card, to a program
+that sleeps in recvfrom or in epoll_wait; and what link wrappers do to frames of a live guest."""
 
 import contextlib
 import re
 import socket
+import time
 
 import book
 import pytest
@@ -13,25 +14,41 @@ from shell import shell_of
 
 EVENTS = ("irq_enter,nic_irq,softirq_enter,nic_poll,ip_rcv,udp_rcv,sock_lookup,sock_enqueue,wake_up,sched_wakeup,"
           "sched_switch,sock_recv,sys_exit")
+# DESIGN's fourteen steps, but for the first, which is the card's alone.
+INTERRUPT = [("hardirq", "irq_enter"), ("hardirq", "nic_irq"), ("softirq", "softirq_enter"), ("softirq", "nic_poll")]  # 2 to 5
+TO_EPOLL_WAIT = [
+    "softirq ip_rcv", "softirq {protocol}_rcv", "softirq sock_lookup", "softirq sock_enqueue",  # 6 to 8
+    "softirq wake_up func=ep_poll_callback", "softirq ep_poll_callback",  # 9, 10
+    "softirq wake_up func=autoremove_wake_function", "softirq sched_wakeup",  # 11
+    "process sched_switch",  # 12
+    "process ep_send_events", "process sys_exit nr=epoll_pwait result=1", "process sock_recv",  # 13, 14
+]
+TASK_LINE = re.compile(r"^\[ *\d+\.\d{9}\] +\d+ (\w+) (\S+):(\d+) +(\w+) +(.*)$", re.M)
 LINE = re.compile(r"^\[ *\d+\.\d{9}\] +\d+ (\w+) \S+:\d+ +(\w+) +(.*)$", re.M)
 
 
-def free_port():
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+def free_port(kind):
+    with socket.socket(socket.AF_INET, kind) as sock:
         sock.bind(("127.0.0.1", 0))
         return sock.getsockname()[1]
 
 
 class Echo:
-    """A guest with udp_echo on port 7, and a socket of the host that reaches it."""
+    """A guest with an echo server, and a socket of the host that reaches it."""
+    KIND, PROTOCOL = socket.SOCK_DGRAM, "udp"
 
-    def __init__(self, boot, append="", **options):
-        port = free_port()
+    def __init__(self, boot, append="", server="", port=7, **options):
+        self.at = ("127.0.0.1", free_port(self.KIND))
         self.sh = shell_of(boot, append=f"ip=10.0.2.15::10.0.2.2:255.255.255.0 {append}", extra=(
-            "-netdev", f"user,id=net,hostfwd=udp:127.0.0.1:{port}-:7", "-device", "e1000,netdev=net,romfile="), **options)
-        self.sh.run("udp_echo > /dev/null &")
+            "-netdev", f"user,id=net,hostfwd={self.PROTOCOL}:127.0.0.1:{self.at[1]}-:{port}",
+            "-device", "e1000,netdev=net,romfile="), **options)
+        if server:  # the one for datagrams on port 7 runs already
+            self.sh.run(f"{server} > /dev/null &")
+        self.connect()
+
+    def connect(self):
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.connect(("127.0.0.1", port))
+        self.socket.connect(self.at)
         self.socket.settimeout(1)
         self.ask(b"warm up", tries=30)  # ARP, and the program's start
 
@@ -44,6 +61,23 @@ class Echo:
                     pass
                 return data
         return None
+
+
+class TcpEcho(Echo):
+    """The same with a connection."""
+    KIND, PROTOCOL = socket.SOCK_STREAM, "tcp"
+
+    def connect(self):
+        """QEMU accepts before the guest does, and then hangs up if it does not."""
+        for _ in range(100):
+            self.socket = socket.create_connection(self.at, timeout=30)
+            try:
+                if self.ask(b"warm up"):
+                    return
+            except OSError:
+                pass
+            time.sleep(0.1)
+        raise AssertionError("the guest does not answer")
 
 
 @pytest.fixture
@@ -84,6 +118,46 @@ def test_journey_of_a_datagram(echo, build, smp):
     socks = {number for arguments in journey for number in re.findall(r"\bsock=(\d+)", arguments)}
     assert len(socks) == 1, text
     assert journey[-1] == "nr=recvfrom result=5"
+
+
+def concerns(line, skb, pid):
+    """Is it about this packet, or this program?"""
+    _, _, task, event, arguments = line
+    if event in ("irq_enter", "nic_irq", "softirq_enter", "nic_poll"):
+        return False
+    if event == "wake_up":
+        return "pollwake" not in arguments  # the shell's, at the terminal
+    if event.startswith("sched_"):
+        return arguments.startswith(f"pid={pid} ") or arguments.endswith(f"next={pid}")
+    return "skb=" in arguments and skb in arguments or event == "ep_poll_callback" or task == pid
+
+
+def described(line):
+    context, _, _, event, arguments = line
+    told = {"wake_up": r"func=\w+", "sys_exit": r".*"}.get(event)
+    return f"{context} {event}" + (f" {re.search(told, arguments).group(0)}" if told else "")
+
+
+@pytest.mark.parametrize("smp", [1, 4])
+@pytest.mark.parametrize("build", ["release", "debug"])
+@pytest.mark.parametrize("protocol", ["udp", "tcp"])
+def test_journey_to_epoll_wait(boot, build, smp, protocol):
+    """Exactly the steps of DESIGN's journey, in order, once each, for the program that sleeps in epoll_wait."""
+    kind, server = {"udp": (Echo, "udp_echo"), "tcp": (TcpEcho, "tcp_echo")}[protocol]
+    guest = kind(boot, append="nic-poll-us=0", server=f"{server} 9 epoll", port=9, build=build, smp=smp)
+    guest.sh.run(f"echo clear events={EVENTS},tcp_rcv,ep_poll_callback,ep_send_events > /proc/trace_control")
+    assert guest.ask(b"hello", tries=5) == b"hello"
+    text = guest.sh.run("echo off > /proc/trace_control; cat /proc/trace")
+    found = TASK_LINE.findall(text)
+    pid, = {pid for _, name, pid, event, _ in found if name == server and event == "sock_recv"}
+    first = next(at for at, line in enumerate(found) if line[3] == "ip_rcv")
+    skb = re.search(r"skb=\w+", found[first][4]).group(0)
+
+    interrupt = max(at for at in range(first) if found[at][3] == "nic_irq") - 1
+    assert [(context, event) for context, _, _, event, _ in found[interrupt:first]
+            if event in ("irq_enter", "nic_irq", "softirq_enter", "nic_poll")] == INTERRUPT, text
+    steps_of_it = [described(line) for line in found[first:] if concerns(line, skb, pid)]
+    assert steps_of_it[:len(TO_EPOLL_WAIT)] == [step.format(protocol=protocol) for step in TO_EPOLL_WAIT], text
 
 
 def test_filter_by_socket(echo):
