@@ -16,7 +16,9 @@ SELFTEST_RATES = [3, 5, 10, 50, 300] if FUZZ else [5]
 
 @pytest.mark.parametrize("build, every", RATES)
 def test_programs(boot, build, every):
-    words = ":".join(dict.fromkeys(name.removeprefix("sys/").split("::")[0] for name in all_names()))
+    programs = dict.fromkeys(name.removeprefix("sys/").split("::")[0] for name in all_names())
+    programs.pop("epoll_stress")  # waits long for each byte that could not be written
+    words = ":".join(programs)
     words += "".join(f":epoll_random,{seed},500" for seed in range(1, 4 + FUZZ // 50))
     output = sys_programs.on_pollux(boot, words, options=f"--fail-every={every}", build=build, smp=4)
     assert "@@ leak" not in output
