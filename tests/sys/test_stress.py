@@ -9,7 +9,7 @@ import sys_programs
 
 SOAK = int(os.environ.get("SOAK") or 0)
 ROUNDS = SOAK or 2
-PROGRAMS = ["thread_stress", "threads", "futex", "epoll_threads", "epoll_stress"]
+PROGRAMS = ["thread_stress", "threads", "futex", "epoll_threads"] + ["epoll_stress"] * bool(SOAK)
 
 
 @pytest.mark.parametrize("build", ["debug", "release"] if SOAK else ["debug"])
