@@ -506,6 +506,7 @@ const struct sock_ops tcp_sock_ops = {
 void tcp_init(void)
 {
 	sock_register(&tcp_sock_ops);
+	kmem_cache_pack(tcp_cache.slab);
 	tcp_arrival_init();
 	tcp_sysctl_init();
 	tcp_proc_init();

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -122,11 +123,23 @@ static int listen_on(int port)
 	return fd;
 }
 
+/* As many connections as the system lets us have. */
+static void raise_limit(void)
+{
+	struct rlimit limit;
+
+	getrlimit(RLIMIT_NOFILE, &limit);
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int main(int argc, char **argv)
 {
 	struct epoll_event events[256];
-	int listener = listen_on(argc > 1 ? atoi(argv[1]) : 7);
+	int listener;
 
+	raise_limit();
+	listener = listen_on(argc > 1 ? atoi(argv[1]) : 7);
 	epfd = epoll_create1(0);
 	watch(EPOLL_CTL_ADD, listener, EPOLLIN, NULL);
 	for (;;) {

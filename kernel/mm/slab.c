@@ -383,6 +383,22 @@ void kmem_cache_keep(struct kmem_cache *cache, u32 count)
 	cache->max_empty = max((u32)EMPTY_SLABS, KEPT_SHARE * count / cache->objects_per_slab);
 }
 
+void kmem_cache_pack(struct kmem_cache *cache)
+{
+	u32 best = 0;
+
+	for (u32 order = 0; order <= MAX_SLAB_ORDER; order++) {
+		u32 objects = ((u32)PAGE_SIZE << order) / cache->slot_size;
+
+		/* in eighths of the largest slab */
+		if (objects << (MAX_SLAB_ORDER - order) > best) {
+			best = objects << (MAX_SLAB_ORDER - order);
+			cache->order = (u8)order;
+			cache->objects_per_slab = (u16)objects;
+		}
+	}
+}
+
 size_t kmem_cache_size(const struct kmem_cache *cache)
 {
 	return cache->object_size;

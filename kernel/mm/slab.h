@@ -11,6 +11,8 @@ struct kmem_cache *kmem_cache_create(const char *name, size_t size, size_t align
 /* Let each CPU keep up to so many free objects (at most 127) for its next burst, and the cache a few times that, until
  * somebody needs the memory: more than is usual for large ones. Before the first allocation. */
 void kmem_cache_keep(struct kmem_cache *cache, u32 count);
+/* There may be very many of these: slabs that waste the least, even if they are large. Before the first allocation. */
+void kmem_cache_pack(struct kmem_cache *cache);
 size_t kmem_cache_size(const struct kmem_cache *cache); /* of an object */
 /* All objects must have been freed. */
 void kmem_cache_destroy(struct kmem_cache *cache);

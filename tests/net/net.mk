@@ -25,5 +25,11 @@ $(O)/net/tcp_echo.cpio: $(O)/user/tcp_echo tests/net/net.mk tools/mkinitramfs
 	$(Q)mkdir -p $(@D)
 	$(Q)tools/mkinitramfs $@ $<=/init
 
+# On the host.
+$(O)/net/crowd: tests/net/crowd.c tests/net/net.mk | setup
+	$(call say,HOSTCC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)gcc -std=gnu11 -O2 -D_GNU_SOURCE -Wall -Wextra -o $@ $<
+
 .PHONY: net-build
-net-build: $(O)/net/initramfs.cpio $(O)/net/tcp_echo.cpio $(O)/net/peer.cpio
+net-build: $(O)/net/initramfs.cpio $(O)/net/tcp_echo.cpio $(O)/net/peer.cpio $(O)/net/crowd

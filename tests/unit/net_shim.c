@@ -94,6 +94,10 @@ struct kmem_cache *kmem_cache_create(const char *name, size_t size, size_t align
 	return cache;
 }
 
+void kmem_cache_pack(struct kmem_cache *cache)
+{
+}
+
 void kmem_cache_keep(struct kmem_cache *cache, u32 count)
 {
 }

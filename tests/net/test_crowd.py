@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: MIT
+"""A hundred thousand connections, open and idle, in a guest of 256 MiB. The clients are tests/net/crowd.c."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+from guest import OUT, ROOT
+from wire import GUEST, GUEST_MAC, HOST, HOST_MAC, NETMASK, TAP, is_possible, make_tap, new_namespace
+
+sys.path.insert(0, str(ROOT / "tests/boot"))
+from test_shell import INITRAMFS, Shell  # noqa: E402
+
+COUNT, PORT = 100_000, 7
+CACHES = ("TCP", "file", "epitem")  # what is there for each connection; and a descriptor
+DESCRIPTOR_BYTES = 8
+BYTES = 1_024
+
+
+class Crowd:
+    def __init__(self):
+        command = [OUT / "net/crowd", TAP, GUEST, GUEST_MAC, HOST, HOST_MAC, str(PORT), str(COUNT)]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.communicate()
+
+    def do(self, command):
+        self.process.stdin.write(command + "\n")
+        self.process.stdin.flush()
+        assert self.process.stdout.readline() == "done\n"
+
+
+def slabs(shell):
+    """{cache: (objects in use, bytes of its slabs)}"""
+    lines = re.findall(r"^(\S+) +(\d+) +\d+ +\d+ +\d+ +(\d+) .* slabdata +\d+ +(\d+)", shell.run("cat /proc/slabinfo"), re.M)
+    return {name: (int(objects), int(number) * int(pages) * 4096) for name, objects, pages, number in lines}
+
+
+def in_use(shell):
+    """Connections, and objects of the caches that they are made of."""
+    caches = slabs(shell)
+    connections = re.search(r"^TCP: inuse (\d+)", shell.run("cat /proc/net/sockstat"), re.M)[1]
+    return [int(connections), *(caches[name][0] for name in (*CACHES, "tcp_request", "sk_buff"))]
+
+
+def test_a_hundred_thousand_idle(boot):
+    if not is_possible():
+        pytest.skip("a tap device takes root")
+    with new_namespace():
+        make_tap()
+        shell = Shell(boot(initrd=INITRAMFS, append=f"ip={GUEST}::{HOST}:{NETMASK}::eth0:off", extra=(
+            "-netdev", f"tap,id=net0,ifname={TAP},script=no,downscript=no", "-device", f"e1000,netdev=net0,mac={GUEST_MAC}")))
+        crowd = Crowd()
+    with crowd:
+        shell.run_until("cat /proc/slabinfo", r"^epitem +1 ")  # tcp_echo watches its listener
+        before = in_use(shell)
+        crowd.do("open")
+        shell.run_until("cat /proc/slabinfo", rf"^epitem +{before[3] + COUNT} ")
+        assert [after - count for after, count in zip(in_use(shell), before)] == [COUNT] * 4 + [0, 0]
+        assert sum(slabs(shell)[name][1] for name in CACHES) / COUNT + DESCRIPTOR_BYTES <= BYTES
+        for client in (0, COUNT // 2, COUNT - 1):
+            crowd.do(f"echo {client}")
+        crowd.do("close")
+        shell.run_until("cat /proc/slabinfo", rf"^epitem +{before[3]} ")
+        assert in_use(shell) == before
