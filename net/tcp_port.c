@@ -189,10 +189,11 @@ static int hash_connection(struct tcp_sock *tp)
 	u32 seq = 0;
 	bool gone;
 
-	tp->iss = tcp_secure_seq(tp->hashed.saddr, tp->hashed.daddr, tp->hashed.sport,
-				 tp->hashed.dport);
-	if (!other)
+	if (!other) {
+		tp->iss = tcp_secure_seq(tp->hashed.saddr, tp->hashed.daddr, tp->hashed.sport,
+					 tp->hashed.dport);
 		return 0;
+	}
 	gone = other->kind == TCP_HASHED_TIMEWAIT && tcp_timewait_reuse(other, &seq);
 	tcp_hashed_put(other);
 	if (!gone)

@@ -82,8 +82,12 @@ void tcp_rack_detect(struct tcp_sock *tp, u32 now_us)
 		if (cb->sacked & TCPCB_SACKED ||
 		    (cb->sacked & (TCPCB_LOST | TCPCB_RETRANS)) == TCPCB_LOST)
 			continue;
-		if (!tcp_sent_after(tp->rack_us, tp->rack_end_seq, cb->sent_us, cb->end_seq))
+		if (!tcp_sent_after(tp->rack_us, tp->rack_end_seq, cb->sent_us, cb->end_seq)) {
+			/* What is behind one that was sent once was sent later. */
+			if (!(cb->sacked & TCPCB_EVER_RETRANS))
+				break;
 			continue;
+		}
 		if (left <= 0)
 			tcp_mark_lost(tp, skb);
 		else

@@ -40,12 +40,11 @@ static bool cut(struct tcp_sock *tp, struct sk_buff *skb, u32 offset)
 	       tcp_split(tp, skb, offset);
 }
 
-static void mark_block(struct tcp_sock *tp, const struct block *block, struct tcp_ack *ack)
+/* From `skb` on; where the next block's search begins, since they are in order: one walk for all of them. */
+static struct sk_buff *mark_block(struct tcp_sock *tp, struct sk_buff *skb,
+				  const struct block *block, struct tcp_ack *ack)
 {
-	struct sk_buff *skb;
-
-	for_each_sent(skb, tp)
-	{
+	for (; skb; skb = tcp_next_sent(tp, skb)) {
 		struct tcp_cb *cb = TCP_CB(skb);
 
 		if (!before(cb->seq, block->end))
@@ -62,6 +61,7 @@ static void mark_block(struct tcp_sock *tp, const struct block *block, struct tc
 			continue;
 		mark_sacked(tp, cb, ack);
 	}
+	return skb;
 }
 
 /* ---- the option ------------------------------------------------------------------------------------------------------ */
@@ -118,6 +118,7 @@ void tcp_sack_tag(struct tcp_sock *tp, struct sk_buff *skb, struct tcp_ack *ack)
 {
 	struct block blocks[MAX_BLOCKS];
 	u32 nr = read_blocks(skb, blocks), first = 0;
+	struct sk_buff *sent = tcp_first_sent(tp);
 
 	if (!nr)
 		return;
@@ -131,6 +132,6 @@ void tcp_sack_tag(struct tcp_sock *tp, struct sk_buff *skb, struct tcp_ack *ack)
 
 		if (before(block->start, block->end) && !before(block->start, ack->ack) &&
 		    !after(block->end, tp->snd_nxt))
-			mark_block(tp, block, ack);
+			sent = mark_block(tp, sent, block, ack);
 	}
 }
