@@ -425,7 +425,7 @@ static int tcp_getname(struct sock *sk, struct sockaddr_storage *addr, bool peer
 }
 
 /* Who finds no room here is told of it later: see tcp_write_space(). */
-static bool poll_writable(struct tcp_sock *tp)
+static inline bool poll_writable(struct tcp_sock *tp)
 {
 	if (likely(tcp_is_writable(tp)))
 		return true;
@@ -436,7 +436,7 @@ static bool poll_writable(struct tcp_sock *tp)
 
 /* So much that a reader with SO_RCVLOWAT wants it; the urgent byte does not count, if it is not in line. Data that fills
  * the window is enough in any case: more cannot come. */
-static bool poll_readable(const struct tcp_sock *tp)
+static inline bool poll_readable(const struct tcp_sock *tp)
 {
 	const struct sock *sk = &tp->inet.sk;
 	u32 bytes = tcp_readable(tp), least = READ_ONCE(sk->rcvlowat);
@@ -446,7 +446,7 @@ static bool poll_readable(const struct tcp_sock *tp)
 	return bytes >= least || (bytes && unlikely(READ_ONCE(sk->rmem) >= READ_ONCE(sk->rcvbuf)));
 }
 
-static u32 poll_data(struct tcp_sock *tp, u32 shutdown)
+static inline u32 poll_data(struct tcp_sock *tp, u32 shutdown)
 {
 	u32 ready = 0;
 
@@ -459,9 +459,10 @@ static u32 poll_data(struct tcp_sock *tp, u32 shutdown)
 	return ready;
 }
 
-static u32 tcp_poll(struct sock *sk)
+/* In whatever state it is. */
+static noinline u32 poll_any(struct tcp_sock *tp)
 {
-	struct tcp_sock *tp = tcp_sk(sk);
+	const struct sock *sk = tcp_to_sock(tp);
 	u32 state = TCPF(READ_ONCE(tp->hashed.state)), shutdown = READ_ONCE(sk->shutdown),
 	    ready = 0;
 
@@ -473,10 +474,19 @@ static u32 tcp_poll(struct sock *sk)
 		ready |= EPOLLRDHUP | SOCK_READABLE;
 	if (!(state & TCPF_CONNECTING))
 		ready |= poll_data(tp, shutdown);
-	if (READ_ONCE(sk->error) ||
-	    (unlikely(READ_ONCE(tp->inet.extra)) && inet_has_errors(&tp->inet)))
+	if (READ_ONCE(sk->error) || inet_has_errors(&tp->inet))
 		ready |= EPOLLERR;
 	return ready;
+}
+
+static u32 tcp_poll(struct sock *sk)
+{
+	struct tcp_sock *tp = tcp_sk(sk);
+
+	if (likely(READ_ONCE(tp->hashed.state) == TCP_ESTABLISHED && !READ_ONCE(sk->shutdown) &&
+		   !READ_ONCE(sk->error) && !READ_ONCE(tp->inet.extra)))
+		return poll_data(tp, 0);
+	return poll_any(tp);
 }
 
 static struct sock_cache tcp_cache;
