@@ -2,7 +2,8 @@
  * The cache of neighbours: net/neigh.h draws their states. Step "reply".
  *
  * It is bounded: when it is full, an entry that nobody holds makes room, found by a hand that goes round the buckets; so
- * a flood of made-up addresses pushes out its own kind, and what is in use stays. What waits for an answer is bounded
+ * a flood of made-up addresses pushes out its own kind, and what is in use stays. Only if all are held one of those goes
+ * that are not in touch. What waits for an answer is bounded
  * too, for each neighbour and in all, and the oldest packet goes first.
  *
  * Context: softirq and process. Lock: neigh_lock; nothing is sent or freed while it is held.
@@ -19,6 +20,7 @@
 #include <net/arp.h>
 #include <net/icmp.h>
 #include <net/ip.h>
+#include <net/route.h>
 #include <net/snmp.h>
 
 #define HASH_BITS   8
@@ -192,22 +194,40 @@ static bool in_use(const struct neigh *neigh)
 	return READ_ONCE(neigh->refcount) > 1U + timer_pending(&neigh->timer) || neigh->queue.count;
 }
 
-static struct neigh *find_victim(u64 used_before)
+/* Who is connected to many addresses holds their neighbours: one that does not answer, or that nobody sends to, may go
+ * all the same (`held`), if it must. */
+static bool may_go(const struct neigh *neigh, u64 used_before, bool held)
+{
+	if (held)
+		return neigh->state & (NUD_FAILED | NUD_STALE) && !neigh->queue.count;
+	return neigh->state != NUD_PERMANENT && !in_use(neigh) &&
+	       (neigh->state == NUD_FAILED || max(neigh->used, neigh->updated) < used_before);
+}
+
+static struct neigh *find_victim(u64 used_before, bool held)
 {
 	struct neigh *neigh;
 
 	for (u32 i = 0; i < NR_BUCKETS; i++) {
 		hand = (hand + 1) % NR_BUCKETS;
 		hlist_for_each_entry(neigh, &buckets[hand], link)
-			if (neigh->state != NUD_PERMANENT && !in_use(neigh) &&
-			    (neigh->state == NUD_FAILED ||
-			     max(neigh->used, neigh->updated) < used_before))
+			if (may_go(neigh, used_before, held))
 				return neigh;
 	}
 	return NULL;
 }
 
-/* Room for one more? The one that makes it comes back, to be put. */
+static void log_overflow(u64 now)
+{
+	nr_overflows++;
+	if (now - last_log > LOG_EVERY) {
+		last_log = now;
+		pr_warn("arp: the table is full: %u neighbours in use\n", nr_neighs);
+	}
+}
+
+/* Room for one more? The one that makes it comes back, to be put; if others hold it, their routes are to be looked up
+ * anew. */
 static bool make_room(struct neigh **evicted)
 {
 	u64 now = clock_ns();
@@ -215,16 +235,13 @@ static bool make_room(struct neigh **evicted)
 
 	if (nr_neighs < neigh_max)
 		return true;
-	*evicted = find_victim(now - KEEP_TIME) ?: find_victim(now + 1);
+	*evicted = find_victim(now - KEEP_TIME, false)
+			   ?: find_victim(now + 1, false) ?: find_victim(0, true);
 	if (*evicted) {
 		unlink(*evicted, &none);
 		return true;
 	}
-	nr_overflows++;
-	if (now - last_log > LOG_EVERY) {
-		last_log = now;
-		pr_warn("arp: the table is full: %u neighbours in use\n", nr_neighs);
-	}
+	log_overflow(now);
 	return false;
 }
 
@@ -354,8 +371,11 @@ static struct neigh *insert(struct neigh *fresh)
 	spin_unlock_bh(&neigh_lock);
 	if (neigh != fresh)
 		neigh_free(fresh);
-	if (evicted)
+	if (evicted) {
+		if (READ_ONCE(evicted->refcount) > 1)
+			route_changed();
 		neigh_put(evicted);
+	}
 	return neigh;
 }
 

@@ -13,6 +13,7 @@
 #include <kernel/spinlock.h>
 #include <kernel/timer.h>
 #include <net/ip.h>
+#include <net/route.h>
 
 #define NR_ENTRIES 256
 #define NR_TRIES   4 /* places where an address may be */

@@ -11,7 +11,3 @@ u32 pmtu_lookup(be32 daddr);
 void pmtu_init(void);
 
 extern u32 pmtu_expires_s; /* /proc/sys/net/ipv4/route/mtu_expires */
-
-/* For it: all dsts are looked up anew; what the CPUs remember about this address is. net/route.c. */
-void route_changed(void);
-void route_forget(be32 daddr);

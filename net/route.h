@@ -37,6 +37,10 @@ struct route_entry *route_list(u32 *count);
  * one to its network comes, and the link is told (gratuitous ARP). 0 or -ENOMEM. Process context. */
 int route_device_update(struct netdev *dev);
 
+/* From now on all dsts are looked up anew; or what the CPUs remember about this address. Any context but hard IRQ. */
+void route_changed(void);
+void route_forget(be32 daddr);
+
 /* A good source address for packets that leave by `dev`; 0: there is none. */
 be32 route_source(const struct netdev *dev);
 /* The device whose link has this address on it, or NULL. */

@@ -392,14 +392,23 @@ TEST(malformed_ones_are_dropped)
 
 static struct neigh *held[2000];
 
+static struct neigh *hold_reachable(be32 addr)
+{
+	struct neigh *neigh = neigh_get(addr, &shim_eth);
+
+	if (neigh)
+		neigh_learn(addr, &shim_eth, host_mac, NUD_REACHABLE, false, true);
+	return neigh;
+}
+
 TEST(a_full_table_evicts_what_nobody_holds)
 {
 	struct neigh_stats stats;
-	u32 count = 0;
+	u32 count = 0, generation, dead = 0;
 
 	net_shim_ip_boot();
 	for (u32 i = 0; i < 100; i++)
-		held[count++] = neigh_get(IP4(10, 1, 0, i), &shim_eth);
+		held[count++] = hold_reachable(IP4(10, 1, 0, i));
 	for (u32 i = 0; i < 20000; i++)
 		receive_arp(broadcast, ARPOP_REQUEST, host_mac, IP4(10, 9, i >> 8, i & 255),
 			    SHIM_OUR);
@@ -409,12 +418,20 @@ TEST(a_full_table_evicts_what_nobody_holds)
 	for (u32 i = 0; i < 100; i++)
 		CHECK(!held[i]->dead);
 	while (count < ARRAY_SIZE(held) &&
-	       (held[count] = neigh_get(IP4(10, 2, count >> 8, count & 255), &shim_eth)))
+	       (held[count] = hold_reachable(IP4(10, 2, count >> 8, count & 255))))
 		count++;
 	CHECK(count <= neigh_max && count > neigh_max - 20);
 	neigh_stats_read(&stats);
 	CHECK(stats.overflows);
 	CHECK(strstr(net_shim_log, "table is full"));
+	/* With nothing to do for a while, they are held in vain; their holders shall look again. */
+	net_shim_advance(100 * SEC);
+	generation = route_generation;
+	held[count++] = neigh_get(IP4(10, 3, 0, 1), &shim_eth);
+	CHECK(held[count - 1] && route_generation == generation + 1);
+	for (u32 i = 0; i < count; i++)
+		dead += held[i]->dead;
+	CHECK_EQ(dead, 1);
 	while (count)
 		neigh_put(held[--count]);
 	CHECK_EQ(send_to(HOST), 0);
