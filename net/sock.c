@@ -200,10 +200,17 @@ int sock_wait_for_send_slow(struct sock *sk, u32 flags)
 
 /* ---- datagrams --------------------------------------------------------------------------------------- */
 
+/* Linux's drivers copy small packets into small buffers. We do not, it would cost more than it saves: but SO_RCVBUF
+ * stands for as many of them. What they really take counts against the cap on all packet memory. */
+#define SMALL_DATAGRAM 256
+#define SMALL_TRUESIZE 768
+
 bool sock_queue_receive(struct sock *sk, struct sk_buff *skb)
 {
 	bool room;
 
+	if (skb->len <= SMALL_DATAGRAM && !skb->data_len)
+		skb->truesize = SMALL_TRUESIZE;
 	spin_lock_bh(&sk->lock);
 	room = skb_charge_receive(skb, sk);
 	if (likely(room)) {
