@@ -149,10 +149,11 @@ check: setup ## the fast part of the tests: format, layering, lengths, unit test
 	$(Q)$(run_tests) check unit
 
 soak: setup ## boot it SOAK=100 times, run the programs with many threads as often; MINUTES=10 of mixed load on TCP
-	$(Q)$(MAKE) -s all sys-build net-build DEBUG=
+	$(Q)$(MAKE) -s all sys-build net-build bench-build DEBUG=
 	$(Q)$(MAKE) -s all DEBUG=1
 	$(Q)SOAK=$(or $(SOAK),100) MINUTES=$(or $(MINUTES),10) $(run_tests) \
 		--only 'tests/boot/test_soak.py tests/sys/test_stress.py tests/net/test_udp.py tests/net/test_storm.py \
+			tests/net/test_flood.py \
 			tests/net/test_tcp_peers.py tests/net/test_tcp_soak.py' pytest
 
 fuzz: setup ## FUZZ=200 random command lines, initramfs, system calls; allocations that fail; frames
