@@ -4,7 +4,8 @@
  * All packet memory together has a cap, so that no flood takes the memory that programs need. A CPU takes credit
  * from the cap's count by the batch, and spends it without meeting the other CPUs. Softirqs may spend all of it,
  * process context seven eighths: else senders could take what the NIC needs to receive the acknowledgements that
- * would free theirs.
+ * would free theirs. What waits to be read may take three quarters; beyond that a socket has one buffer, then none:
+ * else programs that do not read, and peers that know it, could silence the machine.
  *
  * Steps 1, 5 ... 8, 14. Context: softirq and process. No locks.
  */
@@ -18,6 +19,7 @@
 
 #define CREDIT_BATCH  (128 * KiB)
 #define RESERVE_SHARE 8 /* one part in so many is for softirqs alone */
+#define SCARCE_SHARE  4 /* when only this part is left, what waits is kept short */
 #define MEMORY_SHARE  4 /* the cap: one part in so many of all memory */
 
 #define KEPT_BUFFERS 127 /* free, by each CPU: for a poll's frames and their answers */
@@ -76,6 +78,14 @@ static inline bool charge(u32 size, gfp_t gfp)
 bool skb_memory_is_tight(void)
 {
 	return READ_ONCE(memory_taken) > READ_ONCE(skb_max_memory) / 2;
+}
+
+bool skb_may_wait(u32 queued)
+{
+	u64 limit = READ_ONCE(skb_max_memory), taken = READ_ONCE(memory_taken);
+
+	return taken <= limit - limit / SCARCE_SHARE ||
+	       (!queued && taken <= limit - limit / RESERVE_SHARE);
 }
 
 void skb_stats_read(struct skb_stats *stats)

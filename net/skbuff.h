@@ -142,7 +142,9 @@ struct skb_stats {
 };
 void skb_stats_read(struct skb_stats *stats);
 bool skb_memory_is_tight(void); /* half of the cap is taken: nobody should begin to use more */
-extern u64 skb_max_memory;	/* /proc/sys/net/core/skb_max_memory, bytes */
+/* Is there memory for one more on a receive queue that holds so many bytes? */
+bool skb_may_wait(u32 queued);
+extern u64 skb_max_memory; /* /proc/sys/net/core/skb_max_memory, bytes */
 void skb_init(void);
 
 /* ---- linear part --------------------------------------------------------------------------------- */

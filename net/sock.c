@@ -91,7 +91,9 @@ static void uncharge_receive(struct sk_buff *skb)
 /* One buffer may go over the limit, so that a small limit does not mean that nothing ever fits. */
 bool skb_charge_receive(struct sk_buff *skb, struct sock *sk)
 {
-	if (READ_ONCE(sk->rmem) >= READ_ONCE(sk->rcvbuf))
+	u32 queued = READ_ONCE(sk->rmem);
+
+	if (queued >= READ_ONCE(sk->rcvbuf) || unlikely(!skb_may_wait(queued)))
 		return false;
 	__atomic_add_fetch(&sk->rmem, skb->truesize, __ATOMIC_RELAXED);
 	skb->sk = sk;

@@ -6,7 +6,7 @@
  *		9	reads and forgets
  *		19	sends the pattern, for as long as somebody takes it
  *		20	reads the pattern; answers "N good" at the end, or says where it was wrong
- *		21	is deaf: takes connections, never reads
+ *		21	is deaf: never reads; closes when the peer has
  *		22	answers the first thing it reads with the same, and closes first
  *		23	never accepts; its backlog is 4
  *	tcp connect ADDRESS PORT	says hello; prints what comes, or why nothing does
@@ -163,7 +163,7 @@ static struct service services[] = {
 	{ 9, 128, EPOLLIN, serve_discard, -1 },
 	{ 19, 128, EPOLLOUT, serve_source, -1 },
 	{ 20, 128, EPOLLIN, serve_check, -1 },
-	{ 21, 128, 0, serve_deaf, -1 },
+	{ 21, 128, EPOLLRDHUP, serve_deaf, -1 },
 	{ 22, 4096, EPOLLIN, serve_one_answer, -1 },
 	{ 23, 4, 0, NULL, -1 },
 };

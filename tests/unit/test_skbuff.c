@@ -260,6 +260,34 @@ TEST(packet_memory_has_a_cap_and_a_reserve_for_softirqs)
 	skb_max_memory = max;
 }
 
+TEST(what_waits_leaves_room_for_what_comes)
+{
+	struct skb_queue queue;
+	struct skb_stats stats;
+	u64 max, refused;
+
+	start();
+	max = skb_max_memory;
+	skb_max_memory = 4 * MiB;
+	skb_stats_read(&stats);
+	refused = stats.refused;
+	skb_queue_init(&queue);
+	while (skb_may_wait(1)) /* somebody who has some */
+		skb_queue_tail(&queue, skb_alloc(0, GFP_ATOMIC));
+	skb_stats_read(&stats);
+	CHECK(stats.buffers * SKB_OBJECT_SIZE > 5 * MiB / 2 &&
+	      stats.buffers * SKB_OBJECT_SIZE <= 3 * MiB + SKB_OBJECT_SIZE);
+	while (skb_may_wait(0)) /* somebody who has none */
+		skb_queue_tail(&queue, skb_alloc(0, GFP_ATOMIC));
+	skb_stats_read(&stats);
+	CHECK(stats.buffers * SKB_OBJECT_SIZE <= 7 * MiB / 2 + SKB_OBJECT_SIZE);
+	CHECK(!skb_may_wait(1));
+	CHECK_EQ(stats.refused, refused);
+	skb_queue_purge(&queue);
+	CHECK(skb_may_wait(1));
+	skb_max_memory = max;
+}
+
 static u32 destroyed;
 static void count_destroyed(struct sk_buff *skb)
 {
