@@ -222,7 +222,16 @@ static struct sk_buff *ooo_before(struct tcp_sock *tp, u32 seq)
 	return skb;
 }
 
-/* Those behind `skb` that it covers go; of the one that it runs into, it leaves its part. */
+/* Whose bytes are it? Linux's answer: of who begins first. A FIN with text behind it is none. */
+static void run_into(struct sk_buff *skb, struct sk_buff *next)
+{
+	if (TCP_CB(skb)->flags & TCPHDR_FIN)
+		trim_end(skb, TCP_CB(next)->seq);
+	else
+		trim_front(next, TCP_CB(skb)->end_seq);
+}
+
+/* Those behind `skb` that it covers go; of the one that it runs into, it takes the beginning. */
 static void remove_covered(struct tcp_sock *tp, struct sk_buff *skb)
 {
 	while (skb->link.next != &tp->ooo.list) {
@@ -232,7 +241,7 @@ static void remove_covered(struct tcp_sock *tp, struct sk_buff *skb)
 			return;
 		if (before(TCP_CB(skb)->end_seq, TCP_CB(next)->end_seq)) {
 			tcp_report_duplicate(tp, TCP_CB(next)->seq, TCP_CB(skb)->end_seq);
-			trim_end(skb, TCP_CB(next)->seq);
+			run_into(skb, next);
 			return;
 		}
 		tcp_report_duplicate(tp, TCP_CB(next)->seq, TCP_CB(next)->end_seq);
