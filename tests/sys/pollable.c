@@ -157,40 +157,42 @@ TEST(event_semaphore)
 	look("1");
 }
 
-static void set_timer(int flags, long ns, long interval_s)
+static void set_timer(int flags, struct timespec when, long interval_s)
 {
-	struct itimerspec spec = { .it_value.tv_nsec = ns, .it_interval.tv_sec = interval_s };
+	struct itimerspec spec = { .it_value = when, .it_interval.tv_sec = interval_s };
 
 	MUST(timerfd_settime(watched, flags, &spec, NULL));
 }
+
+static const struct timespec never, now = { 0, 1 }, far_away = { 1000, 0 };
 
 TEST(timer)
 {
 	watch_both(MUST(timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK)));
 	look("not set");
-	set_timer(0, 999999999, 0);
+	set_timer(0, far_away, 0);
 	look("far away");
-	set_timer(0, 1, 0);
+	set_timer(0, now, 0);
 	wait_for(watched, POLLIN);
 	look("over");
 	MUST(read(watched, buf, 8));
 	look("read");
-	set_timer(0, 1, 3600);
+	set_timer(0, now, 3600);
 	wait_for(watched, POLLIN);
 	look("the first of an interval");
-	set_timer(0, 999999999, 0);
+	set_timer(0, far_away, 0);
 	look("set anew");
-	set_timer(TFD_TIMER_ABSTIME, 1, 0);
+	set_timer(TFD_TIMER_ABSTIME, now, 0);
 	wait_for(watched, POLLIN);
 	look("at a time that has been");
-	set_timer(0, 0, 0);
+	set_timer(0, never, 0);
 	look("stopped");
 }
 
 TEST(timer_of_the_wall)
 {
 	watch_both(MUST(timerfd_create(CLOCK_REALTIME, TFD_NONBLOCK)));
-	set_timer(TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, 1, 0);
+	set_timer(TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, now, 0);
 	wait_for(watched, POLLIN);
 	look("at a time that has been");
 	MUST(read(watched, buf, 8));
@@ -601,8 +603,7 @@ TEST(tcp_full)
 	set_option(a[0], SOL_SOCKET, SO_SNDBUF, 100000);
 	watch_both(a[0]);
 	look("idle");
-	while (poll(&(struct pollfd){ a[0], POLLOUT, 0 }, 1, 50) == 1)
-		fill_up(a[0], sizeof(buf));
+	fill(a[0]);
 	look("full");
 	while (poll(&(struct pollfd){ a[0], POLLOUT, 0 }, 1, 1) == 0)
 		drain(a[1]);
