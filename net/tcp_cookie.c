@@ -6,7 +6,7 @@
  *	minutes		a keyed hash + index of the MSS
  *	  + a keyed hash of the four, + the peer's sequence number, over all of it
  *
- * Window scale and SACK are lost: it is a connection without them, or none.
+ * Window scale and SACK are in the low bits of our timestamp, which comes back, too. A peer without timestamps has neither.
  *
  * Context: softirq. No locks.
  */
@@ -18,6 +18,13 @@
 #define COOKIE_BITS 24
 #define COOKIE_MASK ((1U << COOKIE_BITS) - 1)
 #define MAX_AGE	    2 /* minutes */
+
+/* Of a timestamp. */
+#define OPTION_BITS 5
+#define OPTION_MASK ((1U << OPTION_BITS) - 1)
+#define WSCALE_MASK 15U
+#define NO_WSCALE   15U
+#define SACK_BIT    16U
 
 /* The commonest, each with the ones above it that it stands for. */
 static const u16 mss_table[] = { 536, 1300, 1440, 1460 };
@@ -61,4 +68,23 @@ u16 tcp_cookie_check(const struct tcp_four *four, u32 irs, u32 cookie)
 		return 0;
 	index = (cookie - cookie_hash(four, now - age, 1)) & COOKIE_MASK;
 	return index < ARRAY_SIZE(mss_table) ? mss_table[index] : 0;
+}
+
+u32 tcp_cookie_timestamp(const struct tcp_options *options, u32 now)
+{
+	u32 bits = (options->wscale < 0 ? NO_WSCALE : (u32)options->wscale) |
+		   (options->sack_permitted ? SACK_BIT : 0);
+	u32 timestamp = (now & ~OPTION_MASK) | bits;
+
+	/* never from the future: the next one must not be smaller */
+	return after(timestamp, now) ? timestamp - (1U << OPTION_BITS) : timestamp;
+}
+
+void tcp_cookie_options(struct tcp_options *options, u32 timestamp)
+{
+	u32 wscale = timestamp & WSCALE_MASK;
+
+	options->has_timestamp = true;
+	options->wscale = wscale == NO_WSCALE ? -1 : (s8)wscale;
+	options->sack_permitted = timestamp & SACK_BIT;
 }

@@ -180,6 +180,11 @@ static u8 choose_wscale(u32 space)
 	return scale;
 }
 
+static u8 receive_scale(const struct tcp_options *options)
+{
+	return options->wscale < 0 ? 0 : choose_wscale(tcp_sysctl.rmem[2]);
+}
+
 /* What we offer of what they offered. */
 static void choose_options(struct tcp_request *request, const struct tcp_sock *listener,
 			   const struct sk_buff *skb)
@@ -192,7 +197,7 @@ static void choose_options(struct tcp_request *request, const struct tcp_sock *l
 	if (!tcp_sysctl.window_scaling)
 		options->wscale = -1;
 	request->tsval = options->tsval;
-	request->rcv_wscale = options->wscale < 0 ? 0 : choose_wscale(tcp_sysctl.rmem[2]);
+	request->rcv_wscale = receive_scale(options);
 	request->window = min(listener->inet.sk.rcvbuf / 2, 65535U);
 	request->advmss = min(skb->dev->mtu - 40U, listener->user_mss ?: 65535U);
 }
@@ -236,7 +241,14 @@ static void send_cookie(struct tcp_sock *listener, struct tcp_request *request,
 
 	listener->listen->cookies_at = tcp_clock_s();
 	request->iss = tcp_cookie_make(four, request->irs, &mss);
-	request->options = (struct tcp_options){ .wscale = -1 };
+	if (request->options.has_timestamp) {
+		u32 now = tcp_clock_ms();
+
+		request->ts_offset =
+			tcp_cookie_timestamp(&request->options, now + request->ts_offset) - now;
+	} else {
+		request->options = (struct tcp_options){ .wscale = -1 };
+	}
 	send_syn_ack(request);
 }
 
@@ -290,8 +302,11 @@ static struct tcp_sock *cookie_arrives(struct tcp_sock *listener, const struct t
 		return NULL;
 	request->irs = cb->seq - 1;
 	request->iss = cb->ack - 1;
+	request->retries = 1; /* how long the round trip was, nobody knows */
 	request->options = (struct tcp_options){ .mss = mss, .wscale = -1 };
-	request->rcv_wscale = 0;
+	if (tcp_sysctl.timestamps && cb->has_timestamp)
+		tcp_cookie_options(&request->options, cb->tsecr);
+	request->rcv_wscale = receive_scale(&request->options);
 	child = tcp_complete_request(listener, request, skb, false);
 	tcp_hashed_put(&request->hashed);
 	return child;

@@ -56,3 +56,6 @@ void tcp_listen_init(void);
 u32 tcp_cookie_make(const struct tcp_four *four, u32 irs, u16 *mss);
 /* Is `ack` the answer to one that we made in the last minutes? Then what MSS it stood for; 0: no. */
 u16 tcp_cookie_check(const struct tcp_four *four, u32 irs, u32 cookie);
+/* The other options, in our timestamp, and out of it. */
+u32 tcp_cookie_timestamp(const struct tcp_options *options, u32 now);
+void tcp_cookie_options(struct tcp_options *options, u32 timestamp);
