@@ -406,7 +406,7 @@ static void wait(struct input *input)
 	static const u32 ms[] = { 1, 5, 40, 200, 1000, 5000, 61000, 600000 };
 	u8 how = take_u8(input);
 
-	machine_advance(ms[how & 7] * (1ULL + (how >> 3)) * NSEC_PER_MSEC);
+	machine_advance(ms[how & 7] * (1ULL + (how >> 3 & 3)) * NSEC_PER_MSEC);
 }
 
 static void fail(struct input *input)
