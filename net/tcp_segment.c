@@ -144,7 +144,7 @@ static bool check_syn(struct tcp_sock *tp, struct sk_buff *skb)
 		return true;
 	/* The SYN-ACK of a simultaneous open: both have sent a SYN, both get one. */
 	if (tp->hashed.state == TCP_SYN_RECV && cb->seq + 1 == tp->copied_seq &&
-	    cb->flags & TCPHDR_ACK)
+	    cb->end_seq == tp->copied_seq && cb->flags & TCPHDR_ACK)
 		return true;
 	tcp_send_challenge_ack(tp);
 	return false;

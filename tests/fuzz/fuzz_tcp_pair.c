@@ -18,7 +18,7 @@
 #define MAX_FLYING  512
 #define MAX_FRAME   2000
 #define MAX_BYTES   60000U /* each way */
-#define MAX_SILENCE (600 * NSEC_PER_SEC)
+#define MAX_SILENCE (3600 * NSEC_PER_SEC)
 #define LINK_NS	    (5 * NSEC_PER_MSEC)
 
 static struct flying {
@@ -32,7 +32,7 @@ static struct sock *listener;
 static struct end {
 	struct sock *sk;
 	u32 goal, written, read;
-	bool shut, ended;
+	bool shut, ended, broken;
 } ends[2];
 
 #define MUST(expr)                                                  \
@@ -139,6 +139,13 @@ static bool step(struct input *input)
 
 static u8 buffer[MAX_BYTES];
 
+/* The connection is over before its time. */
+static void note_error(struct end *end, ssize_t result)
+{
+	end->broken |= result == -ETIMEDOUT || result == -ECONNRESET || result == -EPIPE ||
+		       result == -ECONNREFUSED;
+}
+
 static void write_some(struct end *end, u32 most)
 {
 	struct iov_iter from;
@@ -155,6 +162,7 @@ static void write_some(struct end *end, u32 most)
 	result = size ? end->sk->ops->sendmsg(end->sk, &msg) : 0;
 	if (result > 0)
 		end->written += result;
+	note_error(end, result);
 	if (end->written < end->goal)
 		return;
 	end->sk->ops->shutdown(end->sk, SHUTDOWN_SND);
@@ -177,6 +185,7 @@ static bool read_some(struct end *end, u32 most)
 		MUST(buffer[i] == machine_byte(end->read + i));
 	if (result > 0)
 		end->read += result;
+	note_error(end, result);
 	end->ended = most && result == 0;
 	return result > 0;
 }
@@ -263,9 +272,7 @@ static bool all_done(void)
 static bool given_up(void)
 {
 	for (u32 i = 0; i < 2; i++)
-		if (ends[i].sk &&
-		    (ends[i].sk->error == ETIMEDOUT || ends[i].sk->error == ECONNRESET ||
-		     ends[i].sk->error == ECONNREFUSED))
+		if (ends[i].broken || (ends[i].sk && ends[i].sk->error))
 			return true;
 	return false;
 }

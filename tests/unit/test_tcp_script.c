@@ -802,6 +802,8 @@ static u32 ask(const struct tcp_sock *tp, const char *name)
 		return tp->ooo.count;
 	if (!strcmp(name, "rcvbuf"))
 		return tp->inet.sk.rcvbuf;
+	if (!strcmp(name, "buffers_full"))
+		return tp->inet.sk.rmem >= tp->inet.sk.rcvbuf;
 	if (!strcmp(name, "queued"))
 		return tp->inet.sk.receive_queue.count;
 	FAIL("nobody knows %s", name);
@@ -942,6 +944,23 @@ static void do_flood(struct line *line)
 	}
 }
 
+/* Many segments of one byte each, with a hole of one byte behind each. */
+static void do_crumbs(struct line *line)
+{
+	u32 from = need_number(line), count = need_number(line);
+
+	for (u32 i = 0; i < count; i++) {
+		struct machine_segment segment =
+			machine_segment(TCPHDR_ACK, peer->theirs + from + 2 * i, 1, peer->ours + 1);
+
+		segment.sport = peer->port;
+		segment.dport = PORT;
+		segment.base = peer->theirs + 1;
+		machine_receive(&segment);
+		do_ignore(line);
+	}
+}
+
 /* ---- playing ---------------------------------------------------------------------------------------------------------------------------- */
 
 static const struct command {
@@ -976,6 +995,7 @@ static const struct command {
 	{ "icmp", do_icmp, false },
 	{ "fail", do_fail, false },
 	{ "flood", do_flood, false },
+	{ "crumbs", do_crumbs, false },
 	{ "burst", do_burst, false },
 	{ "burst_ends", do_burst_ends, false },
 	{ "cwnd", do_cwnd, false },
@@ -1080,6 +1100,23 @@ static void run_case(void)
 		begin = beginnings[i];
 		play();
 	}
+}
+
+/* ---- what no conversation shows ------------------------------------------------------------------------------------------------ */
+
+/* RFC 6528: by a clock of 4 us, and for each four from a place that nobody guesses. */
+TEST(initial_numbers_are_a_clock_with_a_secret)
+{
+	u32 first, other, later;
+
+	machine_boot();
+	first = tcp_secure_seq(SHIM_OUR, SHIM_PEER, htons(PORT), htons(PEER_PORT));
+	other = tcp_secure_seq(SHIM_OUR, SHIM_PEER, htons(PORT), htons(PEER_PORT + 1));
+	host_clock_ns += NSEC_PER_MSEC;
+	later = tcp_secure_seq(SHIM_OUR, SHIM_PEER, htons(PORT), htons(PEER_PORT));
+	CHECK_EQ(later - first, 250);
+	CHECK(other - first > 1000 && first - other > 1000);
+	machine_end();
 }
 
 /* ---- reading -------------------------------------------------------------------------------------------------------------------------------- */
