@@ -176,8 +176,9 @@ include tests/bench/bench.mk
 
 # What a goal needs on this machine: tools/setup has the lists.
 needs_test := setup test check unit% format soak fuzz
-needs_run := run gdb iso bench
-needs := $(if $(filter $(needs_test),$(MAKECMDGOALS)),test,$(if $(filter $(needs_run),$(MAKECMDGOALS)),run,build))
+needs_run := run gdb iso
+needs := $(if $(filter $(needs_test),$(MAKECMDGOALS)),test,$(if $(filter bench,$(MAKECMDGOALS)),bench,$(if \
+	$(filter $(needs_run),$(MAKECMDGOALS)),run,build)))
 
 .PHONY: setup help clean FORCE
 setup: ## install the Debian packages that are missing; the other targets do it by themselves

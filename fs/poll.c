@@ -32,11 +32,10 @@ static noinline void answer(struct poll_list *list, struct pollfd *pollfd, u32 r
 		list->fault = true;
 }
 
-/* A descriptor that said something, though perhaps nothing that counts; whether it does. */
+/* A descriptor that said something, or did the last time; a negative one says nothing. */
 static noinline bool note_events(struct poll_list *list, struct pollfd *pollfd, u32 events)
 {
-	u32 wanted = pollfd->events | EPOLLERR | EPOLLHUP | EPOLLNVAL;
-	u32 ready = pollfd->fd >= 0 ? events & wanted : 0;
+	u32 ready = pollfd->fd >= 0 ? events : 0;
 
 	if (ready != pollfd->revents)
 		answer(list, pollfd, ready);
@@ -57,7 +56,8 @@ static __always_inline int do_pollfds(struct poll_list *list, bool own, struct p
 		u32 wanted = table ? pollfd->events | EPOLLERR | EPOLLHUP : 0;
 		u32 events = poll_one(files, own, pollfd->fd, wanted, table);
 
-		if (!events && !pollfd->revents)
+		events &= pollfd->events | EPOLLERR | EPOLLHUP | EPOLLNVAL;
+		if (likely(!(events | pollfd->revents)))
 			continue;
 		count += note_events(list, pollfd, events);
 		if (count)

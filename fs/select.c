@@ -98,16 +98,20 @@ static __always_inline int select_word(const struct fd_sets *sets, u32 word, boo
 	u64 all = sets->wanted[SET_IN][word] | sets->wanted[SET_OUT][word] |
 		  sets->wanted[SET_EX][word];
 	struct files *files = current->files;
+	u32 asked =
+		0; /* of anybody in this word: mostly to read, and sockets can always be written */
 	int count = 0;
 
-	for (u32 set = 0; set < NR_SETS; set++)
+	for (u32 set = 0; set < NR_SETS; set++) {
 		sets->ready[set][word] = 0;
+		asked |= sets->wanted[set][word] ? set_events[set] : 0;
+	}
 	for (; all; all &= all - 1) {
 		u32 bit = lowest_bit(all);
 		u32 wanted = table ? wanted_events(sets, word, BIT(bit)) : 0;
 		u32 events = poll_one(files, own, word * BITS_PER_WORD + bit, wanted, table);
 
-		if (!events)
+		if (!(events & asked))
 			continue;
 		count += set_ready(sets, word, BIT(bit), events);
 		if (count)

@@ -29,6 +29,13 @@ def test_references(page):
 
 
 @each_page
+def test_tests_that_are_named(page):
+    """`program::test` is a test of tests/sys."""
+    for program, name in re.findall(r"`(\w+)::(\w+)`", page.read_text(encoding="utf-8")):
+        assert f"TEST({name})" in (ROOT / f"tests/sys/{program}.c").read_text(encoding="utf-8"), f"{program}::{name}"
+
+
+@each_page
 def test_links(page):
     wrong = []
     for target in book.links(page):

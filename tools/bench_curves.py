@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: MIT
+"""The classic curves: what an event costs through select, poll and epoll if many descriptors are watched and some are
+active, on both kernels (tests/bench/curves.c). Each kernel runs twice: under -icount, where the TSC counts instructions,
+and without, for the time. gnuplot draws them, where it is installed."""
+
+import re
+import shutil
+import subprocess
+
+import bench_guest
+
+ROWS = ("select_curve", "poll_curve", "epoll_curve")
+WATCHED = (10, 100, 1_000, 10_000, 100_000)
+POINT = re.compile(r"point (\w+) (\d+) (?:(\d+) ([-\d.]+)|absent (.*))$")
+UNITS = {"ticks": ("instructions", bench_guest.COUNT_INSTRUCTIONS), "ns": ("nanoseconds", ())}
+WAYS = {"select": "select", "poll": "poll", "epoll": "epoll, level", "epoll_et": "epoll, edge"}
+
+
+def measure(files, kernel, unit):
+    """{way: {"N K": cost}}"""
+    points = {}
+    command = f"/bench/curves {unit} {' '.join(map(str, WATCHED))}"
+    with bench_guest.Guest(files, kernel, command, extra=("-nic", "none", *UNITS[unit][1])) as guest:
+        for way, watched, active, cost, _ in (match.groups() for match in map(POINT.search, guest.lines()) if match):
+            if cost:
+                points.setdefault(way, {})[f"{watched} {active}"] = float(cost)
+    return points
+
+
+def figures(files):
+    result = {kernel: {unit: measure(files, kernel, unit) for unit in UNITS} for kernel in files.kernels()}
+    if shutil.which("gnuplot"):
+        for unit in UNITS:
+            draw(result, unit, files.bench(f"curves-{unit}.svg"))
+    return result
+
+
+def panel(result, unit, active):
+    """One plot with a line for each way and kernel, and its data."""
+    lines, data = [], []
+    for kernel in sorted(result):
+        for number, (way, title) in enumerate(WAYS.items(), 1):
+            points = result[kernel][unit].get(way, {})
+            style = f"dashtype {2 if kernel == 'linux' else 1} linewidth 2 linecolor {number}"
+            lines.append(f"'-' with linespoints {style} title '{kernel.capitalize()}: {title}'")
+            data += [f"{watched} {points[key]}" for watched in WATCHED if (key := f"{watched} {active}") in points] + ["e"]
+    head = f"set title '{active} active'\nplot {', '.join(lines)}"
+    return "\n".join([head, *data])
+
+
+def draw(result, unit, path):
+    script = f"""set terminal svg size 900,420 background 'white' font 'sans,11'
+set output '{path}'
+set logscale xy
+set key top left font ',8' samplen 2
+set xlabel 'descriptors watched'
+set ylabel '{UNITS[unit][0]} an event'
+set multiplot layout 1,2
+{panel(result, unit, 1)}
+{panel(result, unit, 100)}
+"""
+    subprocess.run(["gnuplot"], input=script, text=True, check=True)
+    with open(path, "r+", encoding="utf-8") as file:
+        lines = [line.rstrip() for line in file]  # gnuplot leaves spaces at their ends
+        file.seek(0)
+        file.truncate()
+        file.write("\n".join(lines) + "\n")
+
+
+def show(result, shown):
+    """One line a point: instructions and time, Linux's and ours."""
+    print(f"{'an event by':12}{'watched':>9}{'active':>8}{'Linux':>14}{'Pollux':>12}  instructions{'Linux':>14}{'Pollux':>12}  ns")
+    for way, points in result["pollux"]["ticks"].items():
+        for key in points:
+            watched, active = map(int, key.split())
+            values = [result.get(kernel, {}).get(unit, {}).get(way, {}).get(key) for unit in UNITS for kernel in ("linux", "pollux")]
+            cells = [shown(value) for value in values]
+            print(f"{way:12}{watched:>9,}{active:>8}{cells[0]:>14}{cells[1]:>12}{'':14}{cells[2]:>14}{cells[3]:>12}")
