@@ -110,12 +110,15 @@ include user/user.mk
 
 # ---- running it ----------------------------------------------------------------------------------
 
-.PHONY: run iso gdb bench
+.PHONY: run iso gdb bench trace
 run: $(KERNEL) $(filter $(O)/%,$(INITRD)) ## boot it in QEMU to a shell, the serial line on the terminal; Ctrl-A X leaves
 	$(Q)INITRD='$(INITRD)' tools/run $(KERNEL)
 
 gdb: $(KERNEL) $(filter $(O)/%,$(INITRD)) ## boot it stopped at its first instruction and attach gdb
 	$(Q)INITRD='$(INITRD)' tools/run --gdb tools/gdb/pollux.py $(KERNEL) $(GDB_ARGS)
+
+trace: $(KERNEL) $(O)/initramfs.cpio ## record a packet's journey, and make build/trace.html of it, to step through
+	$(Q)tools/trace $(KERNEL) $(O)/initramfs.cpio $(O)/trace.html
 
 iso: $(B)/pollux.iso ## make build/pollux.iso, for a CD or a USB stick
 
@@ -176,7 +179,7 @@ include tests/bench/bench.mk
 
 # What a goal needs on this machine: tools/setup has the lists.
 needs_test := setup test check unit% format soak fuzz
-needs_run := run gdb iso
+needs_run := run gdb iso trace
 needs := $(if $(filter $(needs_test),$(MAKECMDGOALS)),test,$(if $(filter bench,$(MAKECMDGOALS)),bench,$(if \
 	$(filter $(needs_run),$(MAKECMDGOALS)),run,build)))
 

@@ -248,6 +248,7 @@ static void ep_unregister_pollwait(struct epitem *epi)
 /* The file last: once it has no watchers it may go. */
 void ep_remove(struct eventpoll *ep, struct epitem *epi)
 {
+	trace(EP_CTL, ep, epi->fd, EPOLL_CTL_DEL, 0);
 	ep_unregister_pollwait(epi);
 	spin_lock_bh(&ep->lock);
 	list_del_init(&epi->rdllink);
@@ -290,6 +291,7 @@ static void ep_look(struct eventpoll *ep, struct epitem *epi, u32 ready)
 	if (fresh)
 		ep_make_ready(ep, epi);
 	spin_unlock_bh(&ep->lock);
+	trace(EP_ITEM, ep, epi->fd, ready, true);
 	if (fresh)
 		ep_wake_pollers(ep);
 }
@@ -312,6 +314,7 @@ int ep_insert(struct eventpoll *ep, struct file *file, int fd, const struct epol
 	spin_unlock(&watchers_lock);
 	rb_add(&epi->rbn, &ep->rbr, item_less);
 
+	trace(EP_CTL, ep, fd, EPOLL_CTL_ADD, event->events);
 	/* Register, then look: what comes between is on the list by ep_poll_callback(). */
 	queue.epi = epi;
 	ready = ep_item_poll(epi, &queue.table);
@@ -327,6 +330,7 @@ int ep_insert(struct eventpoll *ep, struct file *file, int fd, const struct epol
  * what happened before is seen by asking the file. */
 void ep_modify(struct eventpoll *ep, struct epitem *epi, const struct epoll_event *event)
 {
+	trace(EP_CTL, ep, epi->fd, EPOLL_CTL_MOD, event->events);
 	spin_lock_bh(&ep->lock);
 	epi->events = event->events;
 	epi->data = event->data;
@@ -443,6 +447,7 @@ static long ep_send_events(struct eventpoll *ep, struct epoll_event __user *even
 			fate = unlikely(fault) ? EP_KEEP : ep_reported(epi);
 			count += !fault;
 		}
+		trace(EP_ITEM, ep, epi->fd, ready, fate == EP_AGAIN || fate == EP_KEEP);
 		epi = ep_next_scanned(ep, epi, fate, epi != last && count < max && !fault);
 	}
 	mutex_unlock(&ep->mtx);
@@ -509,6 +514,7 @@ static void ep_eventpoll_release(struct file *file)
 	struct rb_node *node;
 
 	spin_lock(&watchers_lock);
+	list_del_init(&ep->all_link);
 	ep->file = NULL;
 	spin_unlock(&watchers_lock);
 	mutex_lock(&ep->mtx);

@@ -10,10 +10,6 @@
 #include <kernel/mm/slab.h>
 #include <kernel/process.h>
 
-#define EPOLL_CTL_ADD 1
-#define EPOLL_CTL_DEL 2
-#define EPOLL_CTL_MOD 3
-
 #define EP_MAX_EVENTS ((int)(INT32_MAX / sizeof(struct epoll_event)))
 
 /* What may stand beside EPOLLEXCLUSIVE. */
@@ -21,6 +17,7 @@
 	(EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE)
 
 DEFINE_MUTEX(epnested_mutex);
+LIST_HEAD(eventpolls);
 
 /* ---- create ---------------------------------------------------------------------------------------- */
 
@@ -42,6 +39,7 @@ static struct eventpoll *ep_alloc(void)
 	wait_queue_init(&ep->wq);
 	wait_queue_init(&ep->poll_wait);
 	INIT_LIST_HEAD(&ep->visit_link);
+	INIT_LIST_HEAD(&ep->all_link);
 	return ep;
 }
 
@@ -61,7 +59,10 @@ long sys_epoll_create1(int flags)
 		ep_put(ep);
 		return -ENFILE;
 	}
+	spin_lock(&watchers_lock);
 	ep->file = file;
+	list_add_tail(&ep->all_link, &eventpolls);
+	spin_unlock(&watchers_lock);
 	return fd_add(file, flags & O_CLOEXEC);
 }
 

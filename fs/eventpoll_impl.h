@@ -14,7 +14,7 @@
  *   ep->mtx		a mutex, for it is held while files are asked (their poll may sleep) and while events are copied
  *			to the program. Whoever holds it knows that no epitem of `ep` comes or goes. An outer
  *			eventpoll's is taken before an inner one's.
- *   watchers_lock	all files' `watchers`, and ep->file. Process context only.
+ *   watchers_lock	all files' `watchers`, ep->file, the list of all eventpolls. Process context only.
  *   file's wq.lock	held by wake_up() when it calls ep_poll_callback ...
  *   ep->lock		... which therefore can take only spinlocks: the ready list's.
  *   ep->wq.lock	to wake a task in epoll_wait.
@@ -33,6 +33,10 @@ struct epoll_event { /* Linux's, on x86-64 and i386 alike */
 	u64 data;
 } __packed;
 static_assert(sizeof(struct epoll_event) == 12, "the ABI says so");
+
+#define EPOLL_CTL_ADD 1
+#define EPOLL_CTL_DEL 2
+#define EPOLL_CTL_MOD 3
 
 #define EPOLLEXCLUSIVE	(1U << 28)
 #define EPOLLWAKEUP	(1U << 29) /* accepted: nothing sleeps that it could keep awake */
@@ -80,7 +84,9 @@ struct eventpoll {
 	struct wait_queue wq;	     /* tasks in epoll_wait() */
 	struct wait_queue poll_wait; /* those who watch us: poll, select, outer eventpolls */
 
-	struct file *file; /* under watchers_lock; NULL when it is closed */
+	/* under watchers_lock */
+	struct file *file;	   /* NULL when it is closed */
+	struct list_head all_link; /* in `eventpolls`, in the order of their files' numbers */
 
 	/* under epnested_mutex */
 	struct list_head visit_link;
@@ -89,6 +95,7 @@ struct eventpoll {
 
 extern const struct file_ops eventpoll_file_ops;
 extern spinlock_t watchers_lock;
+extern struct list_head eventpolls;
 extern struct mutex epnested_mutex;
 
 static inline bool is_file_epoll(const struct file *file)

@@ -246,7 +246,8 @@ void finish_switch(struct task *prev)
 
 static void context_switch(struct run_queue *rq, struct task *prev, struct task *next)
 {
-	trace(SCHED_SWITCH, prev->pid, prev->state, next->pid);
+	trace(SCHED_SWITCH, prev->pid, prev->state, next->pid,
+	      prev->state == TASK_RUNNING ? NULL : prev->waits_on);
 	rq->curr = next;
 	rq->switches++;
 	next->switches++;

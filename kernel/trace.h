@@ -29,11 +29,12 @@
 	EVENT(TCP_RCV, "tcp_rcv", "skb=%x seq=%u ack=%u flags=%x")                       \
 	EVENT(UDP_RCV, "udp_rcv", "skb=%x sport=%u dport=%u len=%u")                     \
 	EVENT(SOCK_LOOKUP, "sock_lookup", "skb=%x sock=%u port=%u")                      \
-	EVENT(SOCK_ENQUEUE, "sock_enqueue", "skb=%x sock=%u queued=%u")                  \
+	EVENT(SOCK_ENQUEUE, "sock_enqueue", "skb=%x sock=%u queued=%u len=%u")           \
 	EVENT(WAKE_UP, "wake_up", "wq=%x key=%x func=%f")                                \
 	EVENT(EP_POLL_CALLBACK, "ep_poll_callback", "ep=%x fd=%u key=%x")                \
 	EVENT(SCHED_WAKEUP, "sched_wakeup", "pid=%u cpu=%u")                             \
-	EVENT(SCHED_SWITCH, "sched_switch", "prev=%u state=%t next=%u")                  \
+	EVENT(SCHED_SWITCH, "sched_switch", "prev=%u state=%t next=%u wq=%x")            \
+	EVENT(EP_ITEM, "ep_item", "ep=%x fd=%u ready=%x listed=%u")                      \
 	EVENT(EP_SEND_EVENTS, "ep_send_events", "ep=%x events=%u")                       \
 	EVENT(SYS_ENTER, "sys_enter", "nr=%c a0=%x a1=%x a2=%x")                         \
 	EVENT(SYS_EXIT, "sys_exit", "nr=%c result=%d")                                   \
@@ -42,6 +43,7 @@
 	EVENT(IP_OUTPUT, "ip_output", "skb=%x len=%u protocol=%u")                       \
 	EVENT(NIC_POLLED, "nic_polled", "dev=%u frames=%u")                              \
 	EVENT(NIC_XMIT, "nic_xmit", "dev=%u len=%u")                                     \
+	EVENT(EP_CTL, "ep_ctl", "ep=%x fd=%u op=%u events=%x")                           \
 	EVENT(SKB_DROP, "skb_drop", "skb=%x where=%f")                                   \
 	/* Not recorded: a reader was too slow, and so many before the next are gone. */ \
 	EVENT(LOST, "lost", "events=%u")

@@ -217,7 +217,7 @@ bool sock_queue_receive(struct sock *sk, struct sk_buff *skb)
 	room = skb_charge_receive(skb, sk);
 	if (likely(room)) {
 		skb_queue_tail(&sk->receive_queue, skb);
-		trace(SOCK_ENQUEUE, skb, sk->ino, sk->receive_queue.count);
+		trace(SOCK_ENQUEUE, skb, sk->ino, sk->receive_queue.count, skb->len);
 	} else {
 		sk->drops++;
 		trace(SKB_DROP, skb, sock_queue_receive);

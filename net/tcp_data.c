@@ -133,12 +133,13 @@ static inline void enqueue(struct tcp_sock *tp, struct sk_buff *skb)
 {
 	struct sock *sk = tcp_to_sock(tp);
 
+	if (skb->len)
+		trace(SOCK_ENQUEUE, skb, sk->ino, sk->receive_queue.count + 1, skb->len);
 	if (!skb->len || append_to_last(sk, skb)) {
 		skb_put(skb);
 		return;
 	}
 	skb_queue_tail(&sk->receive_queue, skb);
-	trace(SOCK_ENQUEUE, skb, sk->ino, sk->receive_queue.count);
 }
 
 /* rcv_nxt has reached what waited: on it goes. */

@@ -328,6 +328,7 @@ void proc_init(void)
 	proc_interrupts_init();
 	proc_symbols_init();
 	proc_wait_init();
+	proc_epoll_init();
 	proc_trace_init();
 	proc_sysctl_init();
 	fs_type_register(&proc_type);

@@ -22,5 +22,6 @@ void proc_cpuinfo_init(void);
 void proc_interrupts_init(void);
 void proc_sysctl_init(void);
 void proc_wait_init(void);
+void proc_epoll_init(void);
 void proc_symbols_init(void);
 void proc_trace_init(void);
