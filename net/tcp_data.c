@@ -268,6 +268,8 @@ static void queue_out_of_order(struct tcp_sock *tp, struct sk_buff *skb)
 		skb_put(skb);
 		return;
 	}
+	if (last && TCP_CB(last)->seq == cb->seq) /* all of it, and more */
+		last = skb_queue_prev(&tp->ooo, last);
 	if (!skb_charge_receive(skb, tcp_to_sock(tp))) {
 		skb_put(skb);
 		return;
