@@ -27,8 +27,8 @@ NETWORK_SECONDS = max(SECONDS / 60, 1)
 MEGABYTE = 1 << 20
 FLOOD_SOURCES, FLOOD_BURST = 500, 200
 ENOUGH_SECONDS = 300  # for the last retransmissions of what was left half-way
-# Kilobytes that may stay with caches which grow with the load, and are no one connection's: neighbours, hash tables.
-KEPT = 1024
+# The table of connections grows with the load, area by area, and stays: so much memory, in kilobytes, may go for it.
+GROWS, KEPT = ("free", "slab vmap_area"), 1024
 
 
 class Load(threading.Thread):
@@ -133,7 +133,7 @@ def mixed_load(peer, seconds):
 
 def is_more(name, count, before):
     """Before there is anything to compare with, TCP's own must be gone."""
-    return name != "free" and count > (before.get(name, 0) if before else 0 if "tcp_" in name or name in ("sockets", "orphans") else count)
+    return name not in GROWS and count > (before.get(name, 0) if before else 0 if "tcp_" in name or name in ("sockets", "orphans") else count)
 
 
 def settled(peer, before):
