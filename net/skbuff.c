@@ -19,7 +19,6 @@
 
 #define CREDIT_BATCH  (128 * KiB)
 #define RESERVE_SHARE 8 /* one part in so many is for softirqs alone */
-#define SCARCE_SHARE  4 /* when only this part is left, what waits is kept short */
 #define MEMORY_SHARE  4 /* the cap: one part in so many of all memory */
 
 #define KEPT_BUFFERS 127 /* free, by each CPU: for a poll's frames and their answers */
@@ -29,11 +28,11 @@
 u64 skb_max_memory;
 
 static struct kmem_cache *skb_cache; /* constant after skb_init() */
-static u64 memory_taken;	     /* atomic: bytes out of the cap, spent or in CPUs' credit */
-static u64 nr_refused;		     /* atomic */
+u64 skb_memory_taken;
+static u64 nr_refused; /* atomic */
 
 /* Each change is one instruction, so a softirq may come between any two. */
-static DEFINE_PER_CPU(s64, credit);   /* bytes; what memory_taken has and no buffer */
+static DEFINE_PER_CPU(s64, credit);   /* bytes; what skb_memory_taken has and no buffer */
 static DEFINE_PER_CPU(s64, nr_pages); /* taken less given back here */
 
 /* ---- the cap -------------------------------------------------------------------------------------- */
@@ -44,8 +43,8 @@ static noinline bool credit_take_batch(gfp_t gfp)
 
 	if (!(gfp & GFP_ATOMIC))
 		limit -= limit / RESERVE_SHARE;
-	if (__atomic_add_fetch(&memory_taken, CREDIT_BATCH, __ATOMIC_RELAXED) > limit) {
-		__atomic_sub_fetch(&memory_taken, CREDIT_BATCH, __ATOMIC_RELAXED);
+	if (__atomic_add_fetch(&skb_memory_taken, CREDIT_BATCH, __ATOMIC_RELAXED) > limit) {
+		__atomic_sub_fetch(&skb_memory_taken, CREDIT_BATCH, __ATOMIC_RELAXED);
 		return false;
 	}
 	this_cpu(credit) += CREDIT_BATCH;
@@ -55,7 +54,7 @@ static noinline bool credit_take_batch(gfp_t gfp)
 static noinline void credit_give_batch(void)
 {
 	this_cpu(credit) -= CREDIT_BATCH;
-	__atomic_sub_fetch(&memory_taken, CREDIT_BATCH, __ATOMIC_RELAXED);
+	__atomic_sub_fetch(&skb_memory_taken, CREDIT_BATCH, __ATOMIC_RELAXED);
 }
 
 static inline void uncharge(u32 size)
@@ -77,20 +76,19 @@ static inline bool charge(u32 size, gfp_t gfp)
 
 bool skb_memory_is_tight(void)
 {
-	return READ_ONCE(memory_taken) > READ_ONCE(skb_max_memory) / 2;
+	return READ_ONCE(skb_memory_taken) > READ_ONCE(skb_max_memory) / 2;
 }
 
-bool skb_may_wait(u32 queued)
+bool skb_may_wait_scarce(u32 queued)
 {
-	u64 limit = READ_ONCE(skb_max_memory), taken = READ_ONCE(memory_taken);
+	u64 limit = READ_ONCE(skb_max_memory);
 
-	return taken <= limit - limit / SCARCE_SHARE ||
-	       (!queued && taken <= limit - limit / RESERVE_SHARE);
+	return !queued && READ_ONCE(skb_memory_taken) <= limit - limit / RESERVE_SHARE;
 }
 
 void skb_stats_read(struct skb_stats *stats)
 {
-	s64 used = (s64)READ_ONCE(memory_taken), pages = 0;
+	s64 used = (s64)READ_ONCE(skb_memory_taken), pages = 0;
 
 	for_each_cpu(cpu) {
 		used -= per_cpu(credit, cpu);

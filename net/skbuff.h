@@ -142,9 +142,17 @@ struct skb_stats {
 };
 void skb_stats_read(struct skb_stats *stats);
 bool skb_memory_is_tight(void); /* half of the cap is taken: nobody should begin to use more */
+extern u64 skb_max_memory;	/* /proc/sys/net/core/skb_max_memory, bytes */
+extern u64 skb_memory_taken;	/* atomic: bytes out of the cap, spent or in CPUs' credit */
+#define SKB_SCARCE_SHARE 4 /* when only one part in so many is left, what waits is kept short */
 /* Is there memory for one more on a receive queue that holds so many bytes? */
-bool skb_may_wait(u32 queued);
-extern u64 skb_max_memory; /* /proc/sys/net/core/skb_max_memory, bytes */
+bool skb_may_wait_scarce(u32 queued);
+static inline bool skb_may_wait(u32 queued)
+{
+	return likely(READ_ONCE(skb_memory_taken) * SKB_SCARCE_SHARE <=
+		      READ_ONCE(skb_max_memory) * (SKB_SCARCE_SHARE - 1)) ||
+	       skb_may_wait_scarce(queued);
+}
 void skb_init(void);
 
 /* ---- linear part --------------------------------------------------------------------------------- */
@@ -310,7 +318,7 @@ static inline void skb_queue_head(struct skb_queue *queue, struct sk_buff *skb)
 }
 static inline void skb_unlink(struct skb_queue *queue, struct sk_buff *skb)
 {
-	list_del(&skb->link);
+	list_unlink(&skb->link);
 	queue->count--;
 }
 static inline struct sk_buff *skb_dequeue(struct skb_queue *queue)

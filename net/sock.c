@@ -213,7 +213,7 @@ bool sock_queue_receive(struct sock *sk, struct sk_buff *skb)
 
 	if (skb->len <= SMALL_DATAGRAM && !skb->data_len)
 		skb->truesize = SMALL_TRUESIZE;
-	spin_lock_bh(&sk->lock);
+	spin_lock(&sk->lock);
 	room = skb_charge_receive(skb, sk);
 	if (likely(room)) {
 		skb_queue_tail(&sk->receive_queue, skb);
@@ -222,7 +222,7 @@ bool sock_queue_receive(struct sock *sk, struct sk_buff *skb)
 		sk->drops++;
 		trace(SKB_DROP, skb, sock_queue_receive);
 	}
-	spin_unlock_bh(&sk->lock);
+	spin_unlock(&sk->lock);
 	if (likely(room))
 		sock_wake(sk, SOCK_READABLE);
 	else
@@ -230,7 +230,7 @@ bool sock_queue_receive(struct sock *sk, struct sk_buff *skb)
 	return room;
 }
 
-static struct sk_buff *take_datagram(struct sock *sk, u32 flags)
+static inline struct sk_buff *take_datagram(struct sock *sk, u32 flags)
 {
 	struct sk_buff *skb;
 
@@ -250,7 +250,7 @@ static bool may_receive(struct sock *sk)
 	       (READ_ONCE(sk->shutdown) & SHUTDOWN_RCV);
 }
 
-struct sk_buff *sock_receive_datagram(struct sock *sk, u32 flags)
+static noinline struct sk_buff *wait_for_datagram(struct sock *sk, u32 flags)
 {
 	u64 deadline = sock_deadline(READ_ONCE(sk->rcvtimeo), flags);
 
@@ -271,4 +271,11 @@ struct sk_buff *sock_receive_datagram(struct sock *sk, u32 flags)
 		if (error)
 			return ERR_PTR(error);
 	}
+}
+
+struct sk_buff *sock_receive_datagram(struct sock *sk, u32 flags)
+{
+	struct sk_buff *skb = likely(!READ_ONCE(sk->error)) ? take_datagram(sk, flags) : NULL;
+
+	return likely(skb) ? skb : wait_for_datagram(sk, flags);
 }

@@ -179,7 +179,7 @@ bool skb_charge_receive(struct sk_buff *skb, struct sock *sk);
  * until it is freed, which wakes writers. */
 void skb_charge_send(struct sk_buff *skb, struct sock *sk);
 /* Step 8 for datagrams: charge, queue, wake readers. Takes the reference; false: dropped and counted (full).
- * Under no lock; softirq or process context. */
+ * Under no lock; softirq. */
 bool sock_queue_receive(struct sock *sk, struct sk_buff *skb);
 /* Readers of a datagram kind: waits as flags and SO_RCVTIMEO say. A buffer off the queue (MSG_PEEK: a
  * reference to it, still there), or ERR_PTR (-EAGAIN, -EINTR/-ERESTARTSYS, the socket's error). NULL: shut down. */

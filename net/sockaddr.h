@@ -40,6 +40,7 @@ struct sockaddr_storage {
 	union {
 		u16 family;
 		struct sockaddr_in in;
+		u64 in_words[2]; /* the same, for those who only move it */
 		struct sockaddr_un un;
 		u8 bytes[128];
 	};

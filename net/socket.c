@@ -114,26 +114,28 @@ struct sock *sock_borrow_failed(struct fd fd)
 
 /* ---- addresses ----------------------------------------------------------------------------------------- */
 
-int addr_from_user(struct sockaddr_storage *addr, const void __user *user, int length)
+/* Mostly it is an IPv4 address, and there is room for it. */
+static inline int copy_name(const struct sockaddr_storage *addr, u32 size, void __user *user)
 {
-	if ((u32)length > sizeof(*addr))
-		return -EINVAL;
-	return copy_from_user(addr, user, length) ? -EFAULT : 0;
+	u64 __user *words = (u64 __user *)user;
+
+	if (likely(size == sizeof(addr->in)))
+		return put_user(addr->in_words[0], words) ?: put_user(addr->in_words[1], words + 1);
+	return copy_to_user(user, addr, size) ? -EFAULT : 0;
 }
 
 /* As much as there is room for; *user_length becomes what there would be. */
 int addr_to_user(const struct sockaddr_storage *addr, u32 length, void __user *user,
 		 int __user *user_length)
 {
-	int room;
+	int room, error;
 
 	if (get_user(room, user_length))
 		return -EFAULT;
-	if (room < 0)
+	if (unlikely(room < 0))
 		return -EINVAL;
-	if (copy_to_user(user, addr, min((u32)room, length)))
-		return -EFAULT;
-	return put_user((int)length, user_length) ? -EFAULT : 0;
+	error = copy_name(addr, min((u32)room, length), user);
+	return error ?: put_user((int)length, user_length);
 }
 
 /* ---- making them --------------------------------------------------------------------------------------- */

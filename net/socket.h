@@ -51,7 +51,16 @@ static inline struct sock *sock_borrow(int number, struct fd *fd)
 	return likely(sk) ? sk : sock_borrow_failed(*fd);
 }
 
-int addr_from_user(struct sockaddr_storage *addr, const void __user *user, int length);
+static inline int addr_from_user(struct sockaddr_storage *addr, const void __user *user, int length)
+{
+	const u64 __user *words = (const u64 __user *)user;
+
+	if (likely(length == sizeof(addr->in)))
+		return get_user(addr->in_words[0], words) ?: get_user(addr->in_words[1], words + 1);
+	if ((u32)length > sizeof(*addr))
+		return -EINVAL;
+	return likely(!copy_from_user(addr, user, length)) ? 0 : -EFAULT;
+}
 int addr_to_user(const struct sockaddr_storage *addr, u32 length, void __user *user,
 		 int __user *user_length);
 
