@@ -110,7 +110,7 @@ include user/user.mk
 
 # ---- running it ----------------------------------------------------------------------------------
 
-.PHONY: run iso gdb bench trace
+.PHONY: run iso gdb bench trace demo
 run: $(KERNEL) $(filter $(O)/%,$(INITRD)) ## boot it in QEMU to a shell, the serial line on the terminal; Ctrl-A X leaves
 	$(Q)INITRD='$(INITRD)' tools/run $(KERNEL)
 
@@ -119,6 +119,9 @@ gdb: $(KERNEL) $(filter $(O)/%,$(INITRD)) ## boot it stopped at its first instru
 
 trace: $(KERNEL) $(O)/initramfs.cpio ## record a packet's journey, and make build/trace.html of it, to step through
 	$(Q)tools/trace $(KERNEL) $(O)/initramfs.cpio $(O)/trace.html
+
+demo: $(KERNEL) $(O)/initramfs.cpio ## a guided tour in the terminal: a real packet's journey, each line explained
+	$(Q)tools/demo $(KERNEL) $(O)/initramfs.cpio
 
 iso: $(B)/pollux.iso ## make build/pollux.iso, for a CD or a USB stick
 
@@ -179,7 +182,7 @@ include tests/bench/bench.mk
 
 # What a goal needs on this machine: tools/setup has the lists.
 needs_test := setup test check unit% format soak fuzz
-needs_run := run gdb iso trace
+needs_run := run gdb iso trace demo
 needs := $(if $(filter $(needs_test),$(MAKECMDGOALS)),test,$(if $(filter bench,$(MAKECMDGOALS)),bench,$(if \
 	$(filter $(needs_run),$(MAKECMDGOALS)),run,build)))
 

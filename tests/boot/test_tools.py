@@ -22,7 +22,7 @@ def make(*words):
 
 def test_help_lists_the_targets():
     text = make("help").stdout
-    for target in ("run", "test", "check", "iso", "gdb", "bench", "soak", "fuzz", "setup", "clean", "help"):
+    for target in ("run", "test", "check", "iso", "gdb", "bench", "trace", "demo", "soak", "fuzz", "setup", "clean", "help"):
         assert f"make {target} " in text
 
 
