@@ -12,6 +12,7 @@
  *	tcp connect ADDRESS PORT	says hello; prints what comes, or why nothing does
  *	tcp talk ADDRESS PORT BYTES	to an echo server: sends the pattern, and looks whether it comes back
  *	tcp short ADDRESS PORT COUNT	so many connections, one after the other: 64 bytes there and back
+ *	tcp late ADDRESS PORT COUNT	the same, but the peer closes first
  *
  * The pattern is the same 999,983 bytes again and again: a prime, so that nothing that is moved fits by chance.
  */
@@ -318,7 +319,7 @@ static int run_talk(char **words)
 	return count != size || status;
 }
 
-static bool short_connection(char **words, int size)
+static bool short_connection(char **words, int size, bool late)
 {
 	char buffer[256];
 	int fd = connect_to(words), got = 0;
@@ -329,16 +330,18 @@ static bool short_connection(char **words, int size)
 	send(fd, pattern, size, MSG_NOSIGNAL);
 	while (got < size && (n = recv(fd, buffer + got, size - got, 0)) > 0)
 		got += n;
+	while (late && n > 0)
+		n = recv(fd, buffer + got, sizeof(buffer) - got, 0);
 	close(fd);
 	return got == size && !memcmp(buffer, pattern, size);
 }
 
-static int run_short(char **words)
+static int run_many(char **words, bool late)
 {
 	int count = atoi(words[2]), good = 0, error = 0;
 
 	for (int i = 0; i < count; i++) {
-		if (short_connection(words, 64))
+		if (short_connection(words, 64, late))
 			good++;
 		else
 			error = errno;
@@ -347,15 +350,23 @@ static int run_short(char **words)
 	return good != count;
 }
 
+static int run_short(char **words)
+{
+	return run_many(words, false);
+}
+
+static int run_late(char **words)
+{
+	return run_many(words, true);
+}
+
 static const struct {
 	const char *name;
 	int words;
 	int (*run)(char **words);
 } modes[] = {
-	{ "serve", 0, run_server },
-	{ "connect", 2, run_connect },
-	{ "talk", 3, run_talk },
-	{ "short", 3, run_short },
+	{ "serve", 0, run_server }, { "connect", 2, run_connect }, { "talk", 3, run_talk },
+	{ "short", 3, run_short },  { "late", 3, run_late },
 };
 
 int main(int argc, char **argv)

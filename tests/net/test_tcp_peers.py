@@ -141,7 +141,8 @@ def test_short_connections_from_the_guest(peer, closes_first):
     if closes_first:
         peer.set("ip_local_port_range", "40000 40199")
     try:
-        assert peer.tcp(f"short {HOST} {server.port} {SHORT_CONNECTIONS}", TIMEOUT) == f"{SHORT_CONNECTIONS} of {SHORT_CONNECTIONS}"
+        how = "late" if closes_first else "short"
+        assert peer.tcp(f"{how} {HOST} {server.port} {SHORT_CONNECTIONS}", TIMEOUT) == f"{SHORT_CONNECTIONS} of {SHORT_CONNECTIONS}"
     finally:
         peer.set("ip_local_port_range", " ".join(ports[:2]))
         server.close()
