@@ -121,6 +121,7 @@ TEST(data_comes_back)
 	say("%lx", events[0].data.u64);
 }
 
+/* t0 -> e0 -lt-> s0, s1: the ends of two pipes */
 TEST(level)
 {
 	int epfd = make_epoll(), a[2], b[2];
@@ -147,6 +148,7 @@ TEST(level)
 	WAIT("reader gone", epfd, a[0], b[0], b[1]);
 }
 
+/* t0 -> e0 -et-> s0, a pipe to read */
 TEST(edge)
 {
 	int epfd = make_epoll(), a[2];
@@ -173,6 +175,7 @@ TEST(edge)
 	WAIT("once", epfd, a[0]);
 }
 
+/* t0 -> e0 -et-> s0, an eventfd, in and out */
 TEST(edge_of_eventfd)
 {
 	int epfd = make_epoll(), event = make_event(0);
@@ -188,6 +191,7 @@ TEST(edge_of_eventfd)
 	WAIT("quiet", epfd, event);
 }
 
+/* t0 -> e0 -et-> s0, a pipe to write */
 TEST(edge_of_writer)
 {
 	static char page[65536];
@@ -203,6 +207,7 @@ TEST(edge_of_writer)
 	WAIT("quiet", epfd, a[1]);
 }
 
+/* t0 -> e0 -oneshot-> s0 */
 TEST(oneshot)
 {
 	int epfd = make_epoll(), a[2];
@@ -223,6 +228,7 @@ TEST(oneshot)
 	WAIT("armed for nothing: hang-up", epfd, a[0]);
 }
 
+/* t0 -> e0 -lt, no events-> s0, s1: hang-up and error are told all the same */
 TEST(always_watched)
 {
 	int epfd = make_epoll(), a[2], b[2];
@@ -239,6 +245,7 @@ TEST(always_watched)
 	WAIT("hang-up", epfd, a[0], b[1]);
 }
 
+/* t0 -> e0 -lt-> s0, with one mask after another */
 TEST(modify)
 {
 	int epfd = make_epoll(), event = make_event(1);
@@ -254,7 +261,7 @@ TEST(modify)
 	WAIT("all", epfd, event);
 }
 
-/* What does not fit stays, in turn. */
+/* t0 -> e0 -lt-> s0 ... s4: what does not fit stays, in turn. */
 TEST(round_robin)
 {
 	int epfd = make_epoll(), fds[5], counts[5] = { 0 };
@@ -274,6 +281,7 @@ TEST(round_robin)
 	say("%d %d %d %d %d", counts[0], counts[1], counts[2], counts[3], counts[4]);
 }
 
+/* t0 -> e0 -et-> s0, s1, s2, s3 */
 TEST(order_of_events)
 {
 	int epfd = make_epoll(), fds[4];
@@ -292,7 +300,7 @@ TEST(order_of_events)
 	say_wait("nothing", epfd, fds, 4, 4, 0);
 }
 
-/* A fault half-way keeps what was not copied. */
+/* t0 -> e0 -lt-> s0 ... s3: a fault half-way keeps what was not copied. */
 TEST(fault_half_way)
 {
 	int epfd = make_epoll(), fds[4];
@@ -336,6 +344,7 @@ TEST(exclusive_rules)
 
 /* ---- descriptors that come and go ---- */
 
+/* t0 -> e0 -lt-> s0 under two numbers */
 TEST(dup_is_another_item)
 {
 	int epfd = make_epoll(), event = make_event(1), copy = dup(event);
@@ -352,6 +361,7 @@ TEST(dup_is_another_item)
 	WAIT("gone", epfd, event, copy);
 }
 
+/* t0 -> e0 -lt-> s0, s1; s0 is closed while it is on the ready list */
 TEST(close_while_ready)
 {
 	int epfd = make_epoll(), a = make_event(1), b = make_event(1);
@@ -365,6 +375,7 @@ TEST(close_while_ready)
 	WAIT("the new one is not ready", epfd, a, b);
 }
 
+/* t0 -> e0 -lt-> s0, e0 under two numbers */
 TEST(dup_of_epoll)
 {
 	int epfd = make_epoll(), copy = dup(epfd), event = make_event(1);
@@ -375,6 +386,7 @@ TEST(dup_of_epoll)
 	WAIT("after close", copy, event);
 }
 
+/* t0, a child -> e0 -lt-> s0; the child adds s1 */
 TEST(fork_shares)
 {
 	int epfd = make_epoll(), event = make_event(0), other = make_event(1);
@@ -392,6 +404,7 @@ TEST(fork_shares)
 	WAIT("parent", epfd, event, other);
 }
 
+/* t0 -> e0 -lt-> s0; a child that shares both writes and is gone */
 TEST(inherited_after_exit)
 {
 	int epfd = make_epoll(), a[2];
@@ -413,6 +426,7 @@ static void on_signal(int sig)
 	say("handler");
 }
 
+/* t0 -> e0 -lt-> s0, which is not ready */
 TEST(timeouts)
 {
 	struct epoll_event event;
@@ -428,6 +442,7 @@ TEST(timeouts)
 	SHOW(epoll_wait(epfd, &event, 1, 0));
 }
 
+/* t0 -> e0 -lt-> s0, which a child posts */
 TEST(long_timeouts)
 {
 	int epfd = make_epoll(), event = make_event(0);
@@ -450,6 +465,7 @@ TEST(long_timeouts)
 	}
 }
 
+/* t0 -> e0; a signal while it sleeps */
 TEST(interrupted)
 {
 	struct epoll_event event;
@@ -460,6 +476,7 @@ TEST(interrupted)
 	SHOW(epoll_wait(epfd, &event, 1, -1));
 }
 
+/* t0 -> e0, with a signal waiting; then e0 -lt-> s0, which is ready */
 TEST(pwait_mask)
 {
 	struct epoll_event event;
@@ -497,6 +514,7 @@ static void say_polled(const char *what, int epfd)
 	say("%s: poll %x, select %d", what, pfd.revents, select(epfd + 1, &set, NULL, NULL, &zero));
 }
 
+/* t0, by poll and select -> e0 -lt-> s0 */
 TEST(polled)
 {
 	int epfd = make_epoll(), event = make_event(0);
@@ -531,7 +549,7 @@ TEST(fdinfo)
 	say("%s", line);
 }
 
-/* The socket of our reading: aabbcc through a buffer of two bytes. */
+/* t0 -> e0 -lt or et-> s0: the socket of our reading, aabbcc through a buffer of two bytes. */
 TEST(two_bytes_at_a_time)
 {
 	for (int edge = 0; edge < 2; edge++) {

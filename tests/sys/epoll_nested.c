@@ -2,6 +2,7 @@
 #include <poll.h>
 #include <tests/sys/epoll.h>
 
+/* t0 -> e1 -lt-> e0 -lt-> s0 */
 TEST(readiness_goes_up)
 {
 	int inner = make_epoll(), outer = make_epoll(), event = make_event(0);
@@ -18,6 +19,7 @@ TEST(readiness_goes_up)
 	WAIT("drained", inner, event);
 }
 
+/* t0 -> e1 -et-> e0 -lt-> s0 */
 TEST(edge_of_inner)
 {
 	int inner = make_epoll(), outer = make_epoll(), event = make_event(0);
@@ -31,6 +33,7 @@ TEST(edge_of_inner)
 	WAIT("another", outer, inner);
 }
 
+/* t0 -> e1 -lt-> e0, and then e0 -lt-> s0, which is ready already */
 TEST(ready_before)
 {
 	int inner = make_epoll(), outer = make_epoll(), event = make_event(1);
@@ -43,7 +46,7 @@ TEST(ready_before)
 	WAIT("DEL", outer, inner);
 }
 
-/* poll at the top, through a chain, woken from the bottom. */
+/* t0, by poll and epoll_wait -> e3 -lt-> e2 -lt-> e1 -lt-> e0 -lt-> s0; woken from the bottom. */
 TEST(woken_through_a_chain)
 {
 	int chain[4], event = make_event(0);
@@ -68,6 +71,7 @@ TEST(woken_through_a_chain)
 	}
 }
 
+/* a -> b -> c, and each way back to the beginning */
 TEST(circles)
 {
 	int a = make_epoll(), b = make_epoll(), c = make_epoll();
@@ -84,6 +88,7 @@ TEST(circles)
 	SHOW(ctl(a, EPOLL_CTL_ADD, dup(a), EPOLLIN, 0));
 }
 
+/* e7 -> ... -> e1 -> e0 -> s0, made from s0 upwards */
 TEST(depth_from_below)
 {
 	int chain[8], event = make_event(0);
@@ -96,6 +101,7 @@ TEST(depth_from_below)
 	}
 }
 
+/* e0 -> e1 -> ... -> e7, made from e0 downwards */
 TEST(depth_from_above)
 {
 	int chain[8];
@@ -107,6 +113,7 @@ TEST(depth_from_above)
 	}
 }
 
+/* e0 -> e1 -> e2, e3 -> e4 -> e5: what may join them? */
 TEST(depth_in_the_middle)
 {
 	int chain[6];
@@ -122,7 +129,11 @@ TEST(depth_in_the_middle)
 	SHOW(ctl(chain[2], EPOLL_CTL_ADD, chain[3], EPOLLIN, 0));
 }
 
-/* Two ways to the same one: the longer counts. */
+/*
+ * t0 -> e3 -lt-> e1 -lt-> e0 -lt-> s0
+ *          -lt-> e2 -lt-> e0
+ * Two ways to the same one: the longer counts.
+ */
 TEST(diamond)
 {
 	int top = make_epoll(), left = make_epoll(), right = make_epoll(), bottom = make_epoll(),
@@ -138,6 +149,7 @@ TEST(diamond)
 	SHOW(ctl(bottom, EPOLL_CTL_ADD, top, EPOLLIN, 0));
 }
 
+/* t0 -> e1 -lt-> e0 -lt-> s0; e0 is closed */
 TEST(inner_closed)
 {
 	int inner = make_epoll(), outer = make_epoll(), event = make_event(1);
@@ -151,6 +163,7 @@ TEST(inner_closed)
 	post(event);
 }
 
+/* t0 -> e0 -lt-> e1 ... e200, each -lt-> s0 */
 TEST(wide)
 {
 	int outer = make_epoll(), inner[200], event = make_event(0), count = 0;

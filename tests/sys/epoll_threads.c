@@ -85,6 +85,7 @@ static void post_both(void)
 	post(event_b);
 }
 
+/* t0, t1 -> e0 -lt-> s0 */
 TEST(level_wakes_both)
 {
 	epfd = make_epoll();
@@ -93,6 +94,7 @@ TEST(level_wakes_both)
 	SHOW(count_woken((int[]){ epfd, epfd }, 2, post_a));
 }
 
+/* t0, t1 -> e0 -et-> s0 */
 TEST(edge_wakes_one)
 {
 	epfd = make_epoll();
@@ -101,6 +103,7 @@ TEST(edge_wakes_one)
 	SHOW(count_woken((int[]){ epfd, epfd }, 2, post_a));
 }
 
+/* t0, t1, t2 -> e0 -et-> s0, s1 */
 TEST(two_edges_wake_one_each)
 {
 	epfd = make_epoll();
@@ -123,12 +126,14 @@ static int on_four_epolls(uint32_t flags)
 	return count_woken(epfds, 4, post_a);
 }
 
+/* t0 -> e0, t1 -> e1, t2 -> e2, t3 -> e3; each of the four -lt-> s0, then -et-> s0 */
 TEST(all_epolls_are_woken)
 {
 	SHOW(on_four_epolls(0));
 	SHOW(on_four_epolls(EPOLLET));
 }
 
+/* t0 -> e0, t1 -> e1, t2 -> e2, t3 -> e3; each of the four -exclusive-> s0 */
 TEST(exclusive_wakes_one)
 {
 	SHOW(on_four_epolls(EPOLLEXCLUSIVE));
@@ -145,6 +150,7 @@ static void modify_to_ready(void)
 	MUST(ctl(epfd, EPOLL_CTL_MOD, event_a, EPOLLOUT | EPOLLIN, event_a));
 }
 
+/* t0 -> e0 -lt-> s0; then e0 -lt-> s1, which is ready, while t0 waits */
 TEST(added_while_waited_for)
 {
 	epfd = make_epoll();
@@ -161,6 +167,7 @@ static void close_watched(void)
 	close(event_a);
 }
 
+/* t0 -> e0 -lt-> s0, which another thread closes */
 TEST(closed_while_waited_for)
 {
 	epfd = make_epoll();
@@ -198,6 +205,7 @@ static void *oneshot_worker(void *arg)
 	}
 }
 
+/* t0 -> e0, t1 -> e1; both -oneshot-> s0 (whose turn it is), both -lt-> s1 (the end) */
 TEST(oneshot_in_two)
 {
 	pthread_t threads[2];
@@ -319,11 +327,13 @@ static void stress(uint32_t flags)
 	say("%lu", all_taken());
 }
 
+/* t0, t1, t2 -> e0 -et-> s0 ... s7; t3 deletes and adds them; t4, t5 post */
 TEST(stress_edge)
 {
 	stress(EPOLLET);
 }
 
+/* t0, t1, t2 -> e0 -lt-> s0 ... s7; t3 deletes and adds them; t4, t5 post */
 TEST(stress_level)
 {
 	stress(0);
@@ -333,6 +343,7 @@ TEST(stress_level)
 
 #define SIGNALS 5000
 
+/* t0 -> e0 -lt-> s0, a signalfd; a child signals */
 TEST(signals_and_ready_list)
 {
 	struct epoll_event event;
@@ -401,6 +412,7 @@ static void *wait_often(void *arg)
 	return NULL;
 }
 
+/* t0 -> e0, t1 -> e1; t2, t3 add and close files in both; t4, t5: e2 -lt-> s0, e1, and close e2 */
 TEST(churn)
 {
 	void *(*const workers[])(void *) = { churn, churn, churn_epolls, churn_epolls };
