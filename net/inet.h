@@ -217,6 +217,9 @@ struct inet_send {
  * behind its transport header of `header` bytes; `port` is where that went. Softirq. */
 void inet_icmp_error(struct inet_sock *inet, struct sk_buff *packet, const struct iphdr *ip,
 		     const struct icmp_error *error, u32 header, be16 port);
+/* Only into the queue, if the socket wants errors there. */
+void inet_queue_icmp_error(struct inet_sock *inet, struct sk_buff *packet, const struct iphdr *ip,
+			   const struct icmp_error *error, u32 header, be16 port);
 /* An error of our own: a packet that is too big for `mtu`. */
 void inet_local_error(struct inet_sock *inet, int error, be32 daddr, be16 port, u32 mtu);
 /* recvmsg(MSG_ERRQUEUE) */

@@ -43,10 +43,10 @@ static bool wants_errors(const struct inet_sock *inet)
 	return READ_ONCE(inet->flags) & INET_RECVERR;
 }
 
-static void queue_icmp_error(struct inet_sock *inet, struct sk_buff *packet, const struct iphdr *ip,
-			     const struct icmp_error *error, u32 header, be16 port)
+void inet_queue_icmp_error(struct inet_sock *inet, struct sk_buff *packet, const struct iphdr *ip,
+			   const struct icmp_error *error, u32 header, be16 port)
 {
-	struct sk_buff *skb = skb_clone(packet, GFP_ATOMIC);
+	struct sk_buff *skb = wants_errors(inet) ? skb_clone(packet, GFP_ATOMIC) : NULL;
 	struct queued_error *queued;
 
 	if (!skb)
@@ -89,10 +89,9 @@ void inet_icmp_error(struct inet_sock *inet, struct sk_buff *packet, const struc
 			return;
 		fatal = true;
 	}
-	if (wants_errors(inet))
-		queue_icmp_error(inet, packet, ip, error, header, port);
-	else if (!fatal || !inet->daddr)
+	if (!wants_errors(inet) && (!fatal || !inet->daddr))
 		return;
+	inet_queue_icmp_error(inet, packet, ip, error, header, port);
 	sock_set_error(&inet->sk, error->error);
 }
 

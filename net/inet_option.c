@@ -5,6 +5,7 @@
  * Context: process, under sk.user_lock.
  */
 #include <net/inet_option.h>
+#include <net/sock_options.h>
 
 #include <kernel/lib/errno.h>
 #include <kernel/lib/string.h>
@@ -369,6 +370,8 @@ int inet_getsockopt(struct sock *sk, int level, int number, void *value, u32 *le
 	const struct inet_sock *inet = inet_sk(sk);
 	int result;
 
+	if (level == SOL_SOCKET)
+		return -ENOPROTOOPT;
 	if (level != SOL_IP)
 		return -EOPNOTSUPP;
 	if (number == IP_MULTICAST_IF)

@@ -74,11 +74,6 @@ static inline bool charge(u32 size, gfp_t gfp)
 	return false;
 }
 
-bool skb_memory_is_tight(void)
-{
-	return READ_ONCE(skb_memory_taken) > READ_ONCE(skb_max_memory) / 2;
-}
-
 bool skb_may_wait_scarce(u32 queued)
 {
 	u64 limit = READ_ONCE(skb_max_memory);

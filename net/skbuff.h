@@ -141,10 +141,9 @@ struct skb_stats {
 	u64 buffers, pages, max_memory, refused;
 };
 void skb_stats_read(struct skb_stats *stats);
-bool skb_memory_is_tight(void); /* half of the cap is taken: nobody should begin to use more */
-extern u64 skb_max_memory;	/* /proc/sys/net/core/skb_max_memory, bytes */
-extern u64 skb_memory_taken;	/* atomic: bytes out of the cap, spent or in CPUs' credit */
-#define SKB_SCARCE_SHARE 4 /* when only one part in so many is left, what waits is kept short */
+extern u64 skb_max_memory;   /* /proc/sys/net/core/skb_max_memory, bytes */
+extern u64 skb_memory_taken; /* atomic: bytes out of the cap, spent or in CPUs' credit */
+#define SKB_SCARCE_SHARE 4   /* when only one part in so many is left, what waits is kept short */
 /* Is there memory for one more on a receive queue that holds so many bytes? */
 bool skb_may_wait_scarce(u32 queued);
 static inline bool skb_may_wait(u32 queued)

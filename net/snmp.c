@@ -87,6 +87,7 @@ static void show_snmp(struct seq_buf *out, const struct proc_entry *entry)
 
 static void show_netstat(struct seq_buf *out, const struct proc_entry *entry)
 {
+	SHOW(out, "TcpExt", SNMP_TCPEXT, TCPEXT_SyncookiesSent, "", "");
 	SHOW(out, "IpExt", SNMP_IPEXT, IPEXT_InNoRoutes, "", "");
 }
 

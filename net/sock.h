@@ -73,6 +73,8 @@ struct sock_ops {
 	 * is to copy. */
 	int (*getsockopt)(struct sock *sk, int level, int option, void *value, u32 *length);
 	void (*keepalive)(struct sock *sk); /* SO_KEEPALIVE has changed; may be NULL */
+	/* An errno that nothing has failed by yet, taken: SO_ERROR gives it when there is no other. May be NULL. */
+	int (*soft_error)(struct sock *sk);
 	/* -ENOTTY: not mine. */
 	long (*ioctl)(struct sock *sk, u32 command, u64 arg);
 	/* The last reference is gone: free what it owns. Any context but hard IRQ. May be NULL. */

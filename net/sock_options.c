@@ -297,7 +297,9 @@ static int get_domain(struct sock *sk)
 
 static int get_error(struct sock *sk)
 {
-	return -sock_error(sk);
+	int error = -sock_error(sk);
+
+	return error || !sk->ops->soft_error ? error : sk->ops->soft_error(sk);
 }
 
 static int get_sndbuf(struct sock *sk)

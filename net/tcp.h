@@ -177,14 +177,14 @@ struct tcp_sock {
 	u32 snd_wnd;	/* scaled */
 	u32 snd_wl1;	/* seq of the segment that last changed it */
 	u32 max_window; /* the largest ever seen: half of it is worth sending */
-	u32 iss;
-	u32 small_seq; /* end of the last segment sent that was not full (Minshall) */
-	u32 ts_offset; /* our timestamps: milliseconds, from a place that differs by address */
-	u32 snd_up;    /* urgent: one behind the last urgent byte; MSG_OOB */
-	u16 mss;       /* payload bytes a segment, options taken off */
-	u16 mss_clamp; /* the peer's MSS option */
+	u32 small_seq;	/* end of the last segment sent that was not full (Minshall) */
+	u32 ts_offset;	/* our timestamps: milliseconds, from a place that differs by address */
+	u32 snd_up;	/* urgent: one behind the last urgent byte; MSG_OOB */
+	u16 mss;	/* payload bytes a segment, options taken off */
+	u16 mss_clamp;	/* the peer's MSS option */
 	u8 snd_wscale, rcv_wscale;
-	bool no_space; /* poll() or a writer wants to hear of room; set without the lock */
+	u8 probes; /* window or keepalive probes without an answer */
+	u8 soft_error; /* errno: what ICMP has said since the last answer; why it failed, if it times out */
 
 	/* round trips, in us */
 	u32 srtt;   /* << 3 */
@@ -204,6 +204,7 @@ struct tcp_sock {
 	u32 rack_dsack_seq; /* one round trip's D-SACKs count once: until this is acknowledged */
 	u32 tlp_high_seq;   /* a loss probe is out; 0: none */
 	u32 delivered;
+	u32 total_retrans;
 	u8 ca_state;	 /* enum tcp_ca_state */
 	u8 reordering;	 /* dupthresh */
 	u8 rack_steps;	 /* the reordering window, in quarters of the shortest round trip */
@@ -211,7 +212,7 @@ struct tcp_sock {
 	u8 timer_mode;	 /* enum tcp_timer_mode: what TCP_TIMER_RETRANSMIT is set for */
 	u8 retransmits;	 /* timeouts in a row */
 	u8 backoff;
-	u8 probes; /* window or keepalive probes without an answer */
+	bool no_space; /* poll() or a writer wants to hear of room; set without the lock */
 
 	/* congestion control */
 	u32 cwnd, ssthresh, cwnd_cnt, prior_cwnd, prior_ssthresh;
@@ -293,7 +294,8 @@ void tcp_rcv_fast(struct tcp_sock *tp, struct sk_buff *skb, u64 now);
 /* ---- ports: tcp_port.c ------------------------------------------------------------------------------------- */
 
 /* Under user_lock. bind(): port 0 chooses. connect(): hashed.{saddr,daddr,dport} are set; gives it a port if it has none,
- * puts it into the table of connections and sets iss. 0, -EADDRINUSE, -EADDRNOTAVAIL. */
+ * puts it into the table of connections and sets write_seq, the initial
+ * sequence number. 0, -EADDRINUSE, -EADDRNOTAVAIL. */
 int tcp_bind_port(struct tcp_sock *tp, u16 port);
 int tcp_connect_port(struct tcp_sock *tp);
 void tcp_share_port(struct tcp_sock *child, const struct tcp_sock *listener);
@@ -488,9 +490,16 @@ struct tcp_sysctl {
 		keepalive_time_s, keepalive_probes, keepalive_intvl_s, max_syn_backlog, syncookies,
 		timestamps, sack, window_scaling, tw_reuse, max_tw_buckets, max_orphans,
 		abort_on_overflow, slow_start_after_idle, ecn, rfc1337, early_retrans, reordering,
-		challenge_ack_limit, invalid_ratelimit_ms, notsent_lowat, no_metrics_save,
-		mtu_probing;
+		max_reordering, challenge_ack_limit, invalid_ratelimit_ms, notsent_lowat, dsack;
 	u32 rmem[3], wmem[3]; /* min, default, max */
-	u64 mem[3];	      /* pages, in all */
+	u32 mem[3]; /* pages of packet memory: all is well below the first, pressure above the second, limit */
 };
 extern struct tcp_sysctl tcp_sysctl;
+
+/* Under pressure nothing is kept out of order and no buffer grows; at the limit a connection may have only the least
+ * that tcp_rmem and tcp_wmem promise. */
+enum tcp_mem_level { TCP_MEM_PRESSURE = 1, TCP_MEM_LIMIT };
+static inline bool tcp_memory_above(enum tcp_mem_level level)
+{
+	return unlikely(READ_ONCE(skb_memory_taken) / PAGE_SIZE > tcp_sysctl.mem[level]);
+}

@@ -236,6 +236,7 @@ bool tcp_ack(struct tcp_sock *tp, struct sk_buff *skb)
 	if (unlikely(!between(cb->ack, tp->snd_una, tp->snd_nxt)))
 		return ack_outside(tp, skb, &ack);
 	tp->probes = 0;
+	tp->soft_error = 0;
 	window_changed = update_window(tp, cb);
 	if (unlikely(cb->nr_sacks) && tp->flags & TCP_F_SACK)
 		tcp_sack_tag(tp, skb, &ack);

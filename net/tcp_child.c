@@ -17,7 +17,6 @@ static void inherit(struct tcp_sock *child, const struct tcp_sock *listener)
 	sk->rcvbuf = from->rcvbuf;
 	sk->sndbuf = from->sndbuf;
 	sk->linger = from->linger;
-	sk->priority = from->priority;
 	sk->mark = from->mark;
 	sk->bound_dev = from->bound_dev;
 	sk->rcvlowat = from->rcvlowat;
@@ -26,6 +25,7 @@ static void inherit(struct tcp_sock *child, const struct tcp_sock *listener)
 	sk->uid = from->uid;
 	child->inet.tos = listener->inet.tos;
 	child->inet.ttl = listener->inet.ttl;
+	child->inet.pmtudisc = listener->inet.pmtudisc;
 	child->inet.flags |= listener->inet.flags & ~(INET_PORT_CHOSEN | INET_ADDRESS_CHOSEN);
 	child->flags = listener->flags & (TCP_F_NODELAY | TCP_F_CORK);
 	child->user_mss = listener->user_mss;
@@ -35,6 +35,7 @@ static void inherit(struct tcp_sock *child, const struct tcp_sock *listener)
 	child->keepalive_probes = listener->keepalive_probes;
 	child->notsent_lowat = listener->notsent_lowat;
 	child->linger2 = listener->linger2;
+	child->syn_retries = listener->syn_retries;
 	child->window_clamp = listener->window_clamp;
 	child->cong = listener->cong;
 }
@@ -60,7 +61,6 @@ static void set_numbers(struct tcp_sock *child, const struct tcp_request *reques
 	tcp_tune_rcvbuf_start(child);
 	child->rcv_wscale = request->rcv_wscale;
 	child->advmss = request->advmss;
-	child->iss = request->iss;
 	child->snd_una = child->snd_nxt = child->write_seq = child->snd_up = request->iss + 1;
 	child->flags |= (tcp_sysctl.timestamps ? TCP_F_TIMESTAMPS : 0) |
 			(tcp_sysctl.sack ? TCP_F_SACK : 0) |
@@ -94,7 +94,7 @@ static struct tcp_sock *new_child(struct tcp_sock *listener, const struct tcp_re
 	}
 	set_numbers(child, request, TCP_CB(skb));
 	tcp_sync_mss(child, child->inet.flow.dst.mtu);
-	tcp_set_state(child, TCP_ESTABLISHED);
+	child->hashed.state = TCP_ESTABLISHED; /* counted when it is in the table */
 	if (!request->retries)
 		tcp_rtt_first(child, (clock_ns() - request->started) / NSEC_PER_USEC);
 	tcp_sender_start(child);
@@ -110,6 +110,7 @@ static void queue_child(struct tcp_sock *listener, struct tcp_sock *child)
 	listen->last_child = child;
 	listen->nr_children++;
 	snmp_inc(TCP_PassiveOpens);
+	snmp_inc(TCP_CurrEstab);
 	tcp_wake(listener, EPOLLIN | EPOLLRDNORM);
 }
 
@@ -121,11 +122,15 @@ struct tcp_sock *tcp_complete_request(struct tcp_sock *listener, struct tcp_requ
 	bool added;
 
 	if (tcp_accept_queue_full(listener->listen)) {
+		snmp_inc(TCPEXT_ListenOverflows);
+		snmp_inc(TCPEXT_ListenDrops);
 		return NULL;
 	}
 	child = new_child(listener, request, skb);
-	if (!child)
+	if (!child) {
+		snmp_inc(TCPEXT_ListenDrops);
 		return NULL;
+	}
 	if (in_table)
 		added = tcp_hash_replace(&request->hashed, &child->hashed);
 	else
@@ -136,7 +141,7 @@ struct tcp_sock *tcp_complete_request(struct tcp_sock *listener, struct tcp_requ
 	}
 	if (other)
 		tcp_hashed_put(other);
-	tcp_set_state(child, TCP_CLOSE);
+	child->hashed.state = TCP_CLOSE;
 	spin_unlock(&tcp_to_sock(child)->lock);
 	sock_put(tcp_to_sock(child));
 	return NULL;

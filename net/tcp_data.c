@@ -37,8 +37,9 @@ void tcp_ack_soon(struct tcp_sock *tp)
 
 void tcp_report_duplicate(struct tcp_sock *tp, u32 seq, u32 end_seq)
 {
-	if (!(tp->flags & TCP_F_SACK) || seq == end_seq)
+	if (!(tp->flags & TCP_F_SACK) || seq == end_seq || !tcp_sysctl.dsack)
 		return;
+	snmp_inc(before(seq, tp->rcv_nxt) ? TCPEXT_TCPDSACKOldSent : TCPEXT_TCPDSACKOfoSent);
 	tp->dsack[0] = seq;
 	tp->dsack[1] = end_seq;
 }
@@ -125,6 +126,7 @@ static bool append_to_last(struct sock *sk, struct sk_buff *skb)
 	__builtin_memcpy(skb_append(tail, skb->len), skb->data, skb->len);
 	TCP_CB(tail)->end_seq = TCP_CB(skb)->end_seq;
 	TCP_CB(tail)->flags |= TCP_CB(skb)->flags & (TCPHDR_PSH | TCPHDR_FIN);
+	snmp_inc(TCPEXT_TCPRcvCoalesce);
 	return true;
 }
 
@@ -169,18 +171,25 @@ static bool take_from_ooo(struct tcp_sock *tp)
 static bool make_room(struct tcp_sock *tp, struct sk_buff *skb)
 {
 	struct sock *sk = tcp_to_sock(tp);
+	struct sk_buff *last;
 
-	while (!skb_charge_receive(skb, sk)) {
-		struct sk_buff *last = skb_peek_tail(&tp->ooo);
-
-		if (!last) {
-			__atomic_add_fetch(&sk->drops, 1, __ATOMIC_RELAXED);
-			return false;
-		}
+	if (unlikely(tcp_memory_above(TCP_MEM_LIMIT)) && sk->rmem >= tcp_sysctl.rmem[0])
+		goto drop;
+	if (likely(skb_charge_receive(skb, sk)))
+		return true;
+	snmp_inc(TCPEXT_PruneCalled);
+	while ((last = skb_peek_tail(&tp->ooo))) {
 		skb_unlink(&tp->ooo, last);
 		skb_put(last);
+		snmp_inc(TCPEXT_OfoPruned);
+		if (skb_charge_receive(skb, sk))
+			return true;
 	}
-	return true;
+drop:
+	snmp_inc(TCPEXT_RcvPruned);
+	snmp_inc(TCPEXT_TCPRcvQDrop);
+	__atomic_add_fetch(&sk->drops, 1, __ATOMIC_RELAXED);
+	return false;
 }
 
 void tcp_queue_in_order(struct tcp_sock *tp, struct sk_buff *skb)
@@ -245,6 +254,7 @@ static void remove_covered(struct tcp_sock *tp, struct sk_buff *skb)
 			run_into(skb, next);
 			return;
 		}
+		snmp_inc(TCPEXT_TCPOFOMerge);
 		tcp_report_duplicate(tp, TCP_CB(next)->seq, TCP_CB(next)->end_seq);
 		skb_unlink(&tp->ooo, next);
 		skb_put(next);
@@ -263,14 +273,17 @@ static void queue_out_of_order(struct tcp_sock *tp, struct sk_buff *skb)
 	struct sk_buff *last = ooo_before(tp, cb->seq);
 
 	tcp_ack_now(tp);
+	snmp_inc(TCPEXT_TCPOFOQueue);
 	if (last && !after(cb->end_seq, TCP_CB(last)->end_seq)) {
+		snmp_inc(TCPEXT_TCPOFOMerge);
 		tcp_report_duplicate(tp, cb->seq, cb->end_seq);
 		skb_put(skb);
 		return;
 	}
 	if (last && TCP_CB(last)->seq == cb->seq) /* all of it, and more */
 		last = skb_queue_prev(&tp->ooo, last);
-	if (!skb_charge_receive(skb, tcp_to_sock(tp))) {
+	if (tcp_memory_above(TCP_MEM_PRESSURE) || !skb_charge_receive(skb, tcp_to_sock(tp))) {
+		snmp_inc(TCPEXT_TCPOFODrop);
 		skb_put(skb);
 		return;
 	}
@@ -299,10 +312,15 @@ static bool takes_text(const struct tcp_sock *tp)
 static bool is_useless(struct tcp_sock *tp, const struct tcp_cb *cb)
 {
 	if (!after(cb->end_seq, tp->rcv_nxt)) {
+		snmp_inc(TCPEXT_DelayedACKLost);
 		tcp_report_duplicate(tp, cb->seq, cb->end_seq);
 		return true;
 	}
-	return !before(cb->seq, tp->rcv_nxt + tcp_receive_window(tp));
+	if (before(cb->seq, tp->rcv_nxt + tcp_receive_window(tp)))
+		return false;
+	if (!tcp_receive_window(tp))
+		snmp_inc(TCPEXT_TCPZeroWindowDrop);
+	return true;
 }
 
 void tcp_rcv_text(struct tcp_sock *tp, struct sk_buff *skb)

@@ -17,6 +17,7 @@
 #include <kernel/lib/errno.h>
 #include <kernel/mm/slab.h>
 #include <kernel/panic.h>
+#include <net/snmp.h>
 #include <net/tcp_arrival.h>
 #include <net/tcp_port.h>
 #include <net/tcp_reply.h>
@@ -129,6 +130,7 @@ static void request_due(struct tcp_listen *listen, struct tcp_request *request)
 		return;
 	}
 	request->retries++;
+	snmp_inc(TCPEXT_TCPSynRetrans);
 	queue_request(listen, request);
 	send_syn_ack(request);
 }
@@ -239,6 +241,7 @@ static void send_cookie(struct tcp_sock *listener, struct tcp_request *request,
 {
 	u16 mss = request->options.mss ?: 536;
 
+	snmp_inc(TCPEXT_SyncookiesSent);
 	listener->listen->cookies_at = tcp_clock_s();
 	request->iss = tcp_cookie_make(four, request->irs, &mss);
 	if (request->options.has_timestamp) {
@@ -257,14 +260,19 @@ static void syn_arrives(struct tcp_sock *listener, const struct tcp_four *four, 
 	struct tcp_listen *listen = listener->listen;
 	bool full = syn_queue_full(listen),
 	     cookie = tcp_sysctl.syncookies && (full || tcp_sysctl.syncookies == 2);
-	struct tcp_request *request;
+	struct tcp_request *request = NULL;
 	struct tcp_hashed *other;
 
-	if (tcp_accept_queue_full(listen) || (full && !cookie))
+	if (full)
+		snmp_inc(cookie ? TCPEXT_TCPReqQFullDoCookies : TCPEXT_TCPReqQFullDrop);
+	if (tcp_accept_queue_full(listen))
+		snmp_inc(TCPEXT_ListenOverflows);
+	else if (!full || cookie)
+		request = new_request(listener, four, skb);
+	if (!request) {
+		snmp_inc(TCPEXT_ListenDrops);
 		return;
-	request = new_request(listener, four, skb);
-	if (!request)
-		return;
+	}
 	if (cookie) {
 		send_cookie(listener, request, four);
 		tcp_hashed_put(&request->hashed);
@@ -295,6 +303,7 @@ static struct tcp_sock *cookie_arrives(struct tcp_sock *listener, const struct t
 	    cb->flags & (TCPHDR_SYN | TCPHDR_RST))
 		return NULL;
 	mss = tcp_cookie_check(four, cb->seq - 1, cb->ack - 1);
+	snmp_inc(mss ? TCPEXT_SyncookiesRecv : TCPEXT_SyncookiesFailed);
 	if (!mss)
 		return NULL;
 	request = new_request(listener, four, skb);
@@ -401,6 +410,7 @@ static bool defers(struct tcp_request *request, const struct tcp_cb *cb)
 	if (clock_ns() - request->started > tcp_defer_accept_s(request->listener) * NSEC_PER_SEC)
 		return false;
 	request->deferred = true;
+	snmp_inc(TCPEXT_TCPDeferAcceptDrop);
 	return true;
 }
 
@@ -422,8 +432,11 @@ static struct tcp_sock *request_rcv(struct tcp_request *request, struct sk_buff 
 		return NULL;
 	}
 	if (cb->flags & TCPHDR_RST) {
-		if (cb->seq == request->irs + 1)
+		if (cb->seq == request->irs + 1) {
+			snmp_inc(TCP_AttemptFails);
+			snmp_inc(TCPEXT_EmbryonicRsts);
 			drop_request(listener->listen, request);
+		}
 		return NULL;
 	}
 	if (cb->flags & TCPHDR_SYN || !(cb->flags & TCPHDR_ACK))

@@ -10,6 +10,7 @@
 #include <kernel/lib/string.h>
 #include <net/inet_option.h>
 #include <net/netdev_ioctl.h>
+#include <net/tcp_sender.h>
 
 #define TCP_NODELAY	  1
 #define TCP_MAXSEG	  2
@@ -247,7 +248,9 @@ static int set_window_clamp(struct tcp_sock *tp, int bytes)
 
 static int get_window_clamp(const struct tcp_sock *tp)
 {
-	return tp->window_clamp == NO_CLAMP && tcp_in(tp, TCPF(TCP_CLOSE)) ? 0 : tp->window_clamp;
+	if (tp->window_clamp != NO_CLAMP)
+		return tp->window_clamp;
+	return tcp_in(tp, TCPF(TCP_CLOSE) | TCPF(TCP_LISTEN)) ? 0 : tp->inet.sk.rcvbuf / 2;
 }
 
 static int set_quickack(struct tcp_sock *tp, int on)
@@ -399,6 +402,7 @@ static void fill_sender(struct tcp_info *info, const struct tcp_sock *tp)
 	info->sacked = tp->sacked_out;
 	info->lost = tp->lost_out;
 	info->retrans = tp->retrans_out;
+	info->total_retrans = tp->total_retrans;
 	info->rtt = tp->srtt >> 3;
 	info->rttvar = tp->rttvar >> 2;
 	info->snd_ssthresh = tp->ssthresh;
@@ -430,6 +434,8 @@ static void fill_info(struct tcp_info *info, const struct tcp_sock *tp)
 		.rcv_mss = tp->rcv_mss,
 		.advmss = tp->advmss,
 		.rcv_ssthresh = tp->rcv_wnd,
+		.rcv_space = tcp_receive_space(tp),
+		.ato = TCP_DELACK_NS / NSEC_PER_USEC,
 		.last_data_received = tcp_clock_ms() - tp->last_received_ms,
 		.last_ack_received = tcp_clock_ms() - tp->last_received_ms,
 	};

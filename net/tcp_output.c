@@ -163,7 +163,8 @@ static be32 *put_syn_options(const struct tcp_sock *tp, be32 *at, u32 now)
 /* Its right edge never goes back, and goes forward by a segment at least (RFC 9293 3.8.6.2.2). */
 static u32 choose_window(struct tcp_sock *tp)
 {
-	s32 left = tp->rcv_wup + tp->rcv_wnd - tp->rcv_nxt;
+	u32 previous = tp->rcv_wnd;
+	s32 left = tp->rcv_wup + previous - tp->rcv_nxt;
 	u32 told = left < 0 ? 0 : left;
 	u32 space = min(tcp_receive_space(tp), 65535U << tp->rcv_wscale);
 	u32 unit = 1U << tp->rcv_wscale;
@@ -174,6 +175,8 @@ static u32 choose_window(struct tcp_sock *tp)
 		space &= ~(unit - 1);
 	tp->rcv_wnd = min(space, 65535U << tp->rcv_wscale);
 	tp->rcv_wup = tp->rcv_nxt;
+	if (unlikely(!previous != !tp->rcv_wnd))
+		snmp_inc(previous ? TCPEXT_TCPToZeroWindowAdv : TCPEXT_TCPFromZeroWindowAdv);
 	return tp->rcv_wnd >> tp->rcv_wscale;
 }
 
@@ -486,8 +489,7 @@ static void prepare_syn(struct tcp_sock *tp)
 {
 	u32 mtu = tp->inet.flow.dst.dev->mtu;
 
-	tp->snd_una = tp->snd_nxt = tp->write_seq = tp->snd_up = tp->small_seq = tp->rack_fack =
-		tp->iss;
+	tp->snd_una = tp->snd_nxt = tp->snd_up = tp->small_seq = tp->rack_fack = tp->write_seq;
 	tp->ts_offset = tcp_secure_ts_offset(tp->hashed.saddr, tp->hashed.daddr);
 	tp->advmss = min(min(mtu - sizeof(struct iphdr) - sizeof(struct tcphdr), (u64)MAX_MSS),
 			 (u64)tp->user_mss ?: MAX_MSS);

@@ -190,15 +190,15 @@ static int hash_connection(struct tcp_sock *tp)
 	bool gone;
 
 	if (!other) {
-		tp->iss = tcp_secure_seq(tp->hashed.saddr, tp->hashed.daddr, tp->hashed.sport,
-					 tp->hashed.dport);
+		tp->write_seq = tcp_secure_seq(tp->hashed.saddr, tp->hashed.daddr, tp->hashed.sport,
+					       tp->hashed.dport);
 		return 0;
 	}
 	gone = other->kind == TCP_HASHED_TIMEWAIT && tcp_timewait_reuse(other, &seq);
 	tcp_hashed_put(other);
 	if (!gone)
 		return -EADDRNOTAVAIL;
-	tp->iss = seq;
+	tp->write_seq = seq;
 	other = tcp_hash_add(&tp->hashed);
 	if (!other)
 		return 0;

@@ -7,6 +7,8 @@
  */
 #include <net/tcp_sender.h>
 
+#include <net/snmp.h>
+
 #define PERSIST 16 /* RFC 8985 6.2: recoveries for which a widened window lasts */
 
 /* ---- who was sent last -------------------------------------------------------------------------------------------- */
@@ -16,8 +18,9 @@ void tcp_rack_note_reordering(struct tcp_sock *tp, const struct tcp_cb *cb, u32 
 {
 	u32 distance = (fack - cb->seq) / tp->mss;
 
+	snmp_inc(TCPEXT_TCPSACKReorder);
 	tp->flags |= TCP_F_REORDERED;
-	tp->reordering = min(max((u32)tp->reordering, distance), 255U);
+	tp->reordering = min(max((u32)tp->reordering, distance), tcp_sysctl.max_reordering);
 }
 
 /* Was it the first or the second of two equal ones that arrived? If it is too early for the second, or the timestamp is
@@ -157,8 +160,10 @@ void tcp_tlp_send(struct tcp_sock *tp)
 {
 	if (!tp->packets_out)
 		return;
-	if (!tp->tlp_high_seq && (probe_with_new(tp) || probe_with_last(tp)))
+	if (!tp->tlp_high_seq && (probe_with_new(tp) || probe_with_last(tp))) {
+		snmp_inc(TCPEXT_TCPLossProbes);
 		tp->tlp_high_seq = tp->snd_nxt;
+	}
 	tcp_retransmit_timer(tp, TCP_MODE_RTO, clock_ns() + tcp_rto_ns(tp));
 }
 
@@ -172,6 +177,7 @@ void tcp_tlp_ack(struct tcp_sock *tp, const struct tcp_ack *ack)
 	} else if (after(ack->ack, tp->tlp_high_seq)) {
 		tp->tlp_high_seq =
 			0; /* behind the probe, and no word of a duplicate: it has repaired a loss */
+		snmp_inc(TCPEXT_TCPLossProbeRecovery);
 		tcp_reduce_cwnd(tp);
 	} else if (!ack->advanced && !ack->sacked) {
 		tp->tlp_high_seq = 0; /* a bare duplicate: the original had arrived */

@@ -273,20 +273,30 @@ static void tcp_rcv(struct sk_buff *skb)
 
 /* ---- ICMP errors about what we sent ------------------------------------------------------------------------------ */
 
-/* Soft errors are remembered for a connection that then times out; a hard one ends an attempt to connect. RFC 5927: an
- * error that does not quote a sequence number in flight is a stranger's. */
-static void connection_error(struct tcp_sock *tp, u32 seq, const struct icmp_error *error)
+/* An error ends an attempt to connect, whatever it is; a connection only remembers it, in case that it times out, or
+ * tells a program that wants to know (IP_RECVERR). RFC 5927: an error that does not quote a sequence number in flight is
+ * a stranger's. true: it goes into the error queue, too. */
+static bool connection_error(struct tcp_sock *tp, u32 seq, const struct icmp_error *error)
 {
 	bool connecting = TCPF(tp->hashed.state) & (TCPF(TCP_SYN_SENT) | TCPF(TCP_SYN_RECV));
 
 	if (TCPF(tp->hashed.state) & (TCPF(TCP_CLOSE) | TCPF(TCP_LISTEN)))
-		return;
-	if (!between(seq, tp->snd_una, tp->snd_nxt))
-		return;
-	if (error->type == ICMP_DEST_UNREACH && error->code == ICMP_FRAG_NEEDED)
+		return false;
+	if (!between(seq, tp->snd_una, tp->snd_nxt)) {
+		snmp_inc(TCPEXT_OutOfWindowIcmps);
+		return false;
+	}
+	if (error->type == ICMP_DEST_UNREACH && error->code == ICMP_FRAG_NEEDED) {
 		tcp_icmp_frag_needed(tp, error->info);
-	else if (connecting && error->fatal)
+		return false;
+	}
+	if (connecting)
 		tcp_done(tp, error->error);
+	else if (tp->inet.flags & INET_RECVERR)
+		sock_set_error(tcp_to_sock(tp), error->error);
+	else
+		tp->soft_error = error->error;
+	return connecting;
 }
 
 static void tcp_error(struct sk_buff *skb, const struct iphdr *ip, const struct icmp_error *error)
@@ -303,10 +313,13 @@ static void tcp_error(struct sk_buff *skb, const struct iphdr *ip, const struct 
 		return;
 	if (hashed->kind == TCP_HASHED_CONNECTION) {
 		struct tcp_sock *tp = tcp_of(hashed);
+		bool queued;
 
 		spin_lock_bh(&tcp_to_sock(tp)->lock);
-		connection_error(tp, ntohl(th->seq), error);
+		queued = connection_error(tp, ntohl(th->seq), error);
 		spin_unlock_bh(&tcp_to_sock(tp)->lock);
+		if (queued)
+			inet_queue_icmp_error(&tp->inet, skb, ip, error, 0, th->dest);
 	} else if (hashed->kind == TCP_HASHED_REQUEST) {
 		tcp_request_error(hashed, ntohl(th->seq));
 	}

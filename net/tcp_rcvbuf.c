@@ -49,7 +49,7 @@ static void grow(struct sock *sk, u64 window)
 {
 	u32 most = READ_ONCE(tcp_sysctl.rmem[2]);
 
-	if (2 * window > sk->rcvbuf && sk->rcvbuf < most && !skb_memory_is_tight())
+	if (2 * window > sk->rcvbuf && sk->rcvbuf < most && !tcp_memory_above(TCP_MEM_PRESSURE))
 		WRITE_ONCE(sk->rcvbuf, (u32)min(2 * window, (u64)most));
 }
 

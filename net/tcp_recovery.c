@@ -36,8 +36,10 @@ void tcp_mark_lost(struct tcp_sock *tp, struct sk_buff *skb)
 
 	if (cb->sacked & TCPCB_SACKED)
 		return;
-	if (cb->sacked & TCPCB_RETRANS)
+	if (cb->sacked & TCPCB_RETRANS) {
 		tp->retrans_out -= cb->segments;
+		snmp_add(TCPEXT_TCPLostRetransmit, cb->segments);
+	}
 	if (!(cb->sacked & TCPCB_LOST))
 		tp->lost_out += cb->segments;
 	cb->sacked = (cb->sacked & ~TCPCB_RETRANS) | TCPCB_LOST;
@@ -56,7 +58,10 @@ static void count_retransmit(struct tcp_sock *tp, struct tcp_cb *cb)
 	if (!tp->retrans_ts)
 		tp->retrans_ts = tcp_timestamp(tp) ?: 1;
 	tp->prr_out += cb->segments;
+	tp->total_retrans += cb->segments;
 	snmp_add(TCP_RetransSegs, cb->segments);
+	if (cb->flags & TCPHDR_SYN)
+		snmp_inc(TCPEXT_TCPSynRetrans);
 }
 
 /* Of one buffer: as much as window and congestion window allow, but a segment of the first one in any case. */
@@ -75,8 +80,10 @@ int tcp_retransmit(struct tcp_sock *tp, struct sk_buff *skb)
 	u32 size = retransmit_size(tp, cb), segments;
 	int error;
 
-	if (skb_shared(skb))
+	if (skb_shared(skb)) {
+		snmp_inc(TCPEXT_TCPSpuriousRtxHostQueues);
 		return -EBUSY;
+	}
 	if (!size)
 		return -EAGAIN;
 	if (size < tcp_payload(skb) && !tcp_split(tp, skb, size))
@@ -104,6 +111,9 @@ void tcp_retransmit_lost(struct tcp_sock *tp)
 			continue;
 		if (tcp_in_flight(tp) >= tp->cwnd || tcp_retransmit(tp, skb))
 			break;
+		snmp_add(tp->ca_state == TCP_CA_LOSS ? TCPEXT_TCPSlowStartRetrans
+						     : TCPEXT_TCPFastRetrans,
+			 TCP_CB(skb)->segments);
 		/* The oldest is on its way again, and its time begins anew. */
 		if (skb == skb_peek(&tp->write_queue) && tp->timer_mode != TCP_MODE_REORDERING)
 			tcp_retransmit_timer(tp, TCP_MODE_RTO, clock_ns() + tcp_rto_ns(tp));
@@ -129,6 +139,7 @@ static void remember_window(struct tcp_sock *tp)
 
 static void enter_recovery(struct tcp_sock *tp)
 {
+	snmp_inc(has_sack(tp) ? TCPEXT_TCPSackRecovery : TCPEXT_TCPRenoRecovery);
 	begin_undo(tp);
 	remember_window(tp);
 	tp->ssthresh = tp->cong->ssthresh(tp);
@@ -190,6 +201,10 @@ static void undo(struct tcp_sock *tp)
 {
 	struct sk_buff *skb;
 
+	if (tp->ca_state == TCP_CA_LOSS)
+		snmp_inc(TCPEXT_TCPLossUndo);
+	else
+		snmp_inc(tp->undo_retrans ? TCPEXT_TCPFullUndo : TCPEXT_TCPDSACKUndo);
 	for_each_sent(skb, tp) TCP_CB(skb)->sacked &= ~TCPCB_LOST;
 	tp->lost_out = 0;
 	tp->cwnd = max(tp->cwnd, tp->prior_cwnd);
@@ -251,6 +266,8 @@ static void mark_all_lost(struct tcp_sock *tp)
 	bool reneged = TCP_CB(first)->sacked & TCPCB_SACKED;
 	u32 now_us = tcp_clock_us();
 
+	if (reneged)
+		snmp_inc(TCPEXT_TCPSACKReneging);
 	if (!has_sack(tp))
 		tp->sacked_out = 0;
 	for_each_sent(skb, tp)

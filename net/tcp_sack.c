@@ -7,6 +7,7 @@
 #include <net/tcp_sender.h>
 
 #include <kernel/lib/string.h>
+#include <net/snmp.h>
 
 #define MAX_BLOCKS 4
 
@@ -97,6 +98,7 @@ static void take_dsack(struct tcp_sock *tp, const struct block *block, struct tc
 	if (!before(block->start, block->end) || after(block->end, tp->snd_nxt))
 		return;
 	ack->dsack = true;
+	snmp_inc(before(block->start, ack->ack) ? TCPEXT_TCPDSACKRecv : TCPEXT_TCPDSACKOfoRecv);
 	if (tp->undo_marker && tp->undo_retrans > 0 && after(block->end, tp->undo_marker))
 		tp->undo_retrans = max(tp->undo_retrans - (s32)segments, 0);
 	tcp_rack_dsack(tp);

@@ -55,7 +55,6 @@ static int reset_error(const struct tcp_sock *tp)
 
 static void reset_connection(struct tcp_sock *tp)
 {
-	snmp_inc(TCP_EstabResets);
 	tcp_done(tp, reset_error(tp));
 }
 
@@ -72,9 +71,11 @@ static void answer_unacceptable(struct tcp_sock *tp, const struct tcp_cb *cb)
 {
 	if (tcp_answer_limited(cb, &tp->hashed.answered_ms))
 		return;
-	if (before(cb->seq, tp->rcv_nxt))
+	if (before(cb->seq, tp->rcv_nxt)) {
+		snmp_inc(TCPEXT_DelayedACKLost);
 		tcp_report_duplicate(tp, cb->seq,
 				     after(cb->end_seq, tp->rcv_nxt) ? tp->rcv_nxt : cb->end_seq);
+	}
 	tcp_send_ack(tp);
 }
 
@@ -84,6 +85,7 @@ static bool check_sequence(struct tcp_sock *tp, struct sk_buff *skb)
 	bool reset = cb->flags & TCPHDR_RST;
 
 	if (is_old_duplicate(tp, cb) && !reset) {
+		snmp_inc(TCPEXT_PAWSEstab);
 		answer_unacceptable(tp, cb);
 		return false;
 	}
@@ -146,6 +148,7 @@ static bool check_syn(struct tcp_sock *tp, struct sk_buff *skb)
 	if (tp->hashed.state == TCP_SYN_RECV && cb->seq + 1 == tp->copied_seq &&
 	    cb->end_seq == tp->copied_seq && cb->flags & TCPHDR_ACK)
 		return true;
+	snmp_inc(TCPEXT_TCPSYNChallenge);
 	tcp_send_challenge_ack(tp);
 	return false;
 }
@@ -187,6 +190,7 @@ static void enter_fin_wait2(struct tcp_sock *tp)
 	if (!(tp->flags & TCP_F_ORPHAN)) {
 		tcp_wake(tp, EPOLLOUT | EPOLLWRNORM | EPOLLHUP);
 	} else if (tp->linger2 < 0) {
+		snmp_inc(TCPEXT_TCPAbortOnData);
 		tcp_send_active_reset(tp);
 		tcp_done(tp, 0);
 	}
@@ -231,6 +235,7 @@ static bool nobody_reads(struct tcp_sock *tp, struct sk_buff *skb)
 	    !(TCPF(tp->hashed.state) & (TCPF(TCP_FIN_WAIT1) | TCPF(TCP_FIN_WAIT2))) ||
 	    !after(cb->end_seq - !!(cb->flags & TCPHDR_FIN), tp->rcv_nxt))
 		return false;
+	snmp_inc(TCPEXT_TCPAbortOnData);
 	tcp_send_reset_to(skb);
 	reset_connection(tp);
 	return true;

@@ -11,7 +11,6 @@
 #define TCP_RETRY_NS	    (500 * NSEC_PER_MSEC) /* after what this machine itself had no room for */
 #define TCP_INIT_CWND	    10U			  /* RFC 6928 */
 #define TCP_INFINITE	    0x7fffffffU
-#define TCP_DUPTHRESH	    3
 #define TCP_MIN_MSS	    48
 #define TCP_TIMESTAMP_BYTES 12U /* two NOPs and the option */
 

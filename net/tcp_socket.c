@@ -13,6 +13,7 @@
 #include <kernel/mm/slab.h>
 #include <kernel/process.h>
 #include <net/inet_option.h>
+#include <net/snmp.h>
 #include <net/tcp_hash.h>
 
 u64 tcp_orphan_count;
@@ -37,6 +38,8 @@ bool tcp_has_room(const struct tcp_sock *tp)
 	const struct sock *sk = &tp->inet.sk;
 	u32 lowat = READ_ONCE(tp->notsent_lowat) ?: READ_ONCE(tcp_sysctl.notsent_lowat);
 
+	if (unlikely(tcp_memory_above(TCP_MEM_LIMIT)) && READ_ONCE(sk->wmem) >= tcp_sysctl.wmem[0])
+		return false;
 	return READ_ONCE(sk->wmem) < READ_ONCE(sk->sndbuf) &&
 	       READ_ONCE(tp->write_seq) - READ_ONCE(tp->snd_nxt) < lowat;
 }
@@ -56,7 +59,8 @@ void tcp_expand_sndbuf(struct tcp_sock *tp)
 	struct sock *sk = tcp_to_sock(tp);
 	u64 wanted = 2ULL * max(tp->cwnd, 10U) * max((u32)tp->mss, (u32)SKB_OBJECT_SIZE);
 
-	if (!(sk->options & SK_SNDBUF_LOCK) && wanted > sk->sndbuf)
+	if (!(sk->options & SK_SNDBUF_LOCK) && wanted > sk->sndbuf &&
+	    !tcp_memory_above(TCP_MEM_PRESSURE))
 		WRITE_ONCE(sk->sndbuf, max((u32)min(wanted, (u64)tcp_sysctl.wmem[2]), sk->sndbuf));
 }
 
@@ -350,6 +354,10 @@ static void close_connection(struct tcp_sock *tp)
 	sk->shutdown = SHUTDOWN_MASK;
 	if (!tcp_in(tp, TCPF(TCP_LISTEN)))
 		skb_queue_purge(&sk->receive_queue);
+	if (unread)
+		snmp_inc(TCPEXT_TCPAbortOnClose);
+	else if (sk->options & SK_LINGER && !sk->linger)
+		snmp_inc(TCPEXT_TCPAbortOnData);
 	if (unread || (sk->options & SK_LINGER && !sk->linger) ||
 	    tcp_in(tp, TCPF(TCP_LISTEN) | TCPF(TCP_SYN_SENT)))
 		abort_connection(tp, 0);
@@ -387,6 +395,8 @@ static void make_orphan(struct tcp_sock *tp)
 	tp->flags |= TCP_F_ORPHAN;
 	__atomic_add_fetch(&tcp_orphan_count, 1, __ATOMIC_RELAXED);
 	if (tcp_too_many_orphans() || (tcp_in(tp, TCPF(TCP_FIN_WAIT2)) && tp->linger2 < 0)) {
+		snmp_inc(tcp_too_many_orphans() ? TCPEXT_TCPAbortOnMemory
+						: TCPEXT_TCPAbortOnLinger);
 		tcp_send_active_reset(tp);
 		tcp_done(tp, 0);
 	} else if (tcp_in(tp, TCPF(TCP_FIN_WAIT2))) {
@@ -489,6 +499,11 @@ static u32 tcp_poll(struct sock *sk)
 	return poll_any(tp);
 }
 
+static int take_soft_error(struct sock *sk)
+{
+	return __atomic_exchange_n(&tcp_sk(sk)->soft_error, 0, __ATOMIC_RELAXED);
+}
+
 static struct sock_cache tcp_cache;
 
 const struct sock_ops tcp_sock_ops = {
@@ -509,6 +524,7 @@ const struct sock_ops tcp_sock_ops = {
 	.setsockopt = tcp_setsockopt,
 	.getsockopt = tcp_getsockopt,
 	.keepalive = tcp_keepalive_changed,
+	.soft_error = take_soft_error,
 	.ioctl = tcp_ioctl,
 	.destroy = tcp_destroy,
 };

@@ -9,6 +9,7 @@
 #include <kernel/lib/errno.h>
 #include <kernel/lib/hash.h>
 #include <kernel/random.h>
+#include <net/snmp.h>
 #include <net/tcp_listen.h>
 #include <net/tcp_port.h>
 #include <net/tcp_timewait.h>
@@ -17,9 +18,18 @@ static struct siphash_key seq_key, ts_key; /* constant after start-up */
 
 /* ---- state ------------------------------------------------------------------------------------------------------ */
 
+/* RFC 4022: CurrEstab is how many are in one of these now, EstabResets how many went from there to CLOSED at once. */
 void tcp_set_state(struct tcp_sock *tp, enum tcp_state state)
 {
+	const u32 current_states = TCPF(TCP_ESTABLISHED) | TCPF(TCP_CLOSE_WAIT);
+	bool was = TCPF(tp->hashed.state) & current_states, is = TCPF(state) & current_states;
+
 	WRITE_ONCE(tp->hashed.state, state);
+	if (was == is)
+		return;
+	snmp_add(TCP_CurrEstab, is ? 1 : -1ULL);
+	if (state == TCP_CLOSE)
+		snmp_inc(TCP_EstabResets);
 }
 
 u64 tcp_fin_timeout(const struct tcp_sock *tp)
@@ -41,6 +51,10 @@ void tcp_done(struct tcp_sock *tp, int error)
 	struct sock *sk = tcp_to_sock(tp);
 	bool hashed = TCPF(tp->hashed.state) & ~(TCPF(TCP_CLOSE) | TCPF(TCP_LISTEN));
 
+	/* ECONNRESET: it is the program that has given up. */
+	if (error && error != ECONNRESET &&
+	    TCPF(tp->hashed.state) & (TCPF(TCP_SYN_SENT) | TCPF(TCP_SYN_RECV)))
+		snmp_inc(TCP_AttemptFails);
 	tcp_set_state(tp, TCP_CLOSE);
 	tcp_timers_stop(tp);
 	free_queues(tp);
@@ -69,7 +83,7 @@ int tcp_route(struct tcp_sock *tp)
 	flow->protocol = IPPROTO_TCP;
 	flow->tos = inet->tos;
 	flow->ttl = inet->ttl ?: IP_DEFAULT_TTL;
-	flow->dont_fragment = true;
+	flow->dont_fragment = inet->pmtudisc != IP_PMTUDISC_DONT;
 	return ip_route(flow);
 }
 
@@ -126,8 +140,10 @@ bool tcp_answer_limited(const struct tcp_cb *cb, u32 *last_ms)
 
 void tcp_send_challenge_ack(struct tcp_sock *tp)
 {
-	if (!answered_lately(&tp->hashed.answered_ms) && challenge_allowed())
-		tcp_send_ack(tp);
+	if (answered_lately(&tp->hashed.answered_ms) || !challenge_allowed())
+		return;
+	snmp_inc(TCPEXT_TCPChallengeACK);
+	tcp_send_ack(tp);
 }
 
 /* ---- the table's other kinds, and start-up ---------------------------------------------------------------------------- */

@@ -82,7 +82,7 @@ static void simultaneous_open(struct tcp_sock *tp, struct sk_buff *skb)
 /* First: is the ACK for our SYN? */
 static bool ack_acceptable(const struct tcp_sock *tp, const struct tcp_cb *cb)
 {
-	return cb->flags & TCPHDR_ACK && between(cb->ack, tp->iss + 1, tp->snd_nxt);
+	return cb->flags & TCPHDR_ACK && between(cb->ack, tp->snd_una + 1, tp->snd_nxt);
 }
 
 void tcp_syn_sent_rcv(struct tcp_sock *tp, struct sk_buff *skb)

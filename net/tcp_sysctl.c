@@ -31,9 +31,12 @@ struct tcp_sysctl tcp_sysctl = {
 	.ecn = 2,
 	.early_retrans = 3,
 	.reordering = 3,
+	.max_reordering = 255,
+	.dsack = 1,
 	.challenge_ack_limit = INT32_MAX,
 	.invalid_ratelimit_ms = 500,
 	.notsent_lowat = UINT32_MAX,
+	.mem = { INT32_MAX, INT32_MAX, INT32_MAX }, /* until it is known how much there is */
 	.rmem = { 4096, 131072, 6291456 },
 	.wmem = { 4096, 16384, 4194304 },
 };
@@ -133,10 +136,12 @@ static int write_congestion(char *text, const struct proc_entry *entry)
 
 static const struct proc_entry files[] = {
 	SETTING("abort_on_overflow", abort_on_overflow, 0, 1),
+	{ "tcp_allowed_congestion_control", 0444, .show = proc_show_text, .data = "reno cubic" },
 	{ "tcp_available_congestion_control", 0444, .show = proc_show_text, .data = "reno cubic" },
 	SETTING("challenge_ack_limit", challenge_ack_limit, 0, INT32_MAX),
 	{ "tcp_congestion_control", 0644, .show = show_congestion, .write = write_congestion },
 	SETTING("early_retrans", early_retrans, 0, 4),
+	SETTING("dsack", dsack, 0, 1),
 	SETTING("ecn", ecn, 0, 2),
 	SETTING("fin_timeout", fin_timeout_s, 0, INT32_MAX / 1000),
 	SETTING("invalid_ratelimit", invalid_ratelimit_ms, 0, INT32_MAX),
@@ -144,14 +149,16 @@ static const struct proc_entry files[] = {
 	SETTING("keepalive_probes", keepalive_probes, 0, 255),
 	SETTING("keepalive_time", keepalive_time_s, 1, 32767),
 	SETTING("max_orphans", max_orphans, 0, INT32_MAX),
-	SETTING("max_reordering", reordering, 3, 255),
+	SETTING("max_reordering", max_reordering, 3, 255),
 	SETTING("max_syn_backlog", max_syn_backlog, 0, INT32_MAX),
 	SETTING("max_tw_buckets", max_tw_buckets, 0, INT32_MAX),
 	SETTING("notsent_lowat", notsent_lowat, 0, UINT32_MAX),
 	SETTING("orphan_retries", orphan_retries, 0, 255),
+	SETTING("reordering", reordering, 3, 255),
 	SETTING("retries1", retries1, 0, 255),
 	SETTING("retries2", retries2, 0, 255),
 	SETTING("rfc1337", rfc1337, 0, 1),
+	TRIPLE("mem", mem),
 	TRIPLE("rmem", rmem),
 	SETTING("sack", sack, 0, 1),
 	SETTING("slow_start_after_idle", slow_start_after_idle, 0, 1),
@@ -164,7 +171,18 @@ static const struct proc_entry files[] = {
 	TRIPLE("wmem", wmem),
 };
 
+/* Of what all packets may take together. */
+static void choose_memory(void)
+{
+	u32 pages = skb_max_memory / PAGE_SIZE;
+
+	tcp_sysctl.mem[0] = pages / 8 * 3;
+	tcp_sysctl.mem[1] = pages / 2;
+	tcp_sysctl.mem[2] = pages / 4 * 3;
+}
+
 void tcp_sysctl_init(void)
 {
+	choose_memory();
 	PROC_REGISTER("sys/net/ipv4", files);
 }

@@ -87,7 +87,8 @@ static u32 retries_ms(u32 retries)
 
 static void give_up(struct tcp_sock *tp)
 {
-	tcp_done(tp, ETIMEDOUT);
+	snmp_inc(TCPEXT_TCPAbortOnTimeout);
+	tcp_done(tp, tp->soft_error ?: ETIMEDOUT);
 }
 
 /* Nobody has a file of it any more: fewer retries, and none when there are too many of its kind. */
@@ -97,6 +98,7 @@ static bool orphan_ends(struct tcp_sock *tp, u32 tries)
 
 	if (!(tp->flags & TCP_F_ORPHAN) || (tries < limit && !tcp_too_many_orphans()))
 		return false;
+	snmp_inc(tries < limit ? TCPEXT_TCPAbortOnMemory : TCPEXT_TCPAbortOnTimeout);
 	tcp_send_active_reset(tp);
 	tcp_done(tp, 0);
 	return true;
@@ -108,7 +110,6 @@ static bool handshake_ends(struct tcp_sock *tp)
 
 	if (tp->user_timeout_ms ? waited_ms(tp) < tp->user_timeout_ms : tp->retransmits < limit)
 		return false;
-	snmp_inc(TCP_AttemptFails);
 	give_up(tp);
 	return true;
 }
@@ -154,6 +155,7 @@ static void send_into_window(struct tcp_sock *tp)
 	s32 window = tcp_window_end(tp) - TCP_CB(skb)->seq;
 	u32 payload = tcp_payload(skb), size = min(min(payload, (u32)tp->mss), (u32)max(window, 0));
 
+	snmp_inc(TCPEXT_TCPWinProbe);
 	if (window <= 0) {
 		tcp_send_probe(tp);
 		return;
@@ -208,6 +210,7 @@ static void rto_due(struct tcp_sock *tp)
 
 	if (!tp->packets_out)
 		return;
+	snmp_inc(TCPEXT_TCPTimeouts);
 	if (!window_is_shut(tp) && retransmits_end(tp))
 		return;
 	if (skb_shared(skb)) { /* it is our own queue that it waits in, still */
@@ -215,6 +218,8 @@ static void rto_due(struct tcp_sock *tp)
 				     clock_ns() + min(tcp_rto_ns(tp), TCP_RETRY_NS));
 		return;
 	}
+	if (tp->retransmits == tcp_sysctl.retries1)
+		tcp_reroute(tp); /* RFC 1122 4.2.3.5: maybe there is another way by now */
 	tcp_enter_loss(tp);
 	if (tp->retransmits < 255)
 		tp->retransmits++;
@@ -291,6 +296,7 @@ static void delack_due(struct tcp_sock *tp)
 		return;
 	tp->flags &=
 		~TCP_F_SLOWACK; /* no data has come to go with it: Linux's TCP_QUICKACK is not for ever */
+	snmp_inc(TCPEXT_DelayedACKs);
 	tcp_send_ack(tp);
 }
 
@@ -340,6 +346,7 @@ static void keepalive_due(struct tcp_sock *tp)
 		give_up(tp);
 		return;
 	} else {
+		snmp_inc(TCPEXT_TCPKeepAlive);
 		tcp_send_probe(tp);
 		tp->probes++;
 		wait_ms = (tp->keepalive_interval_s ?: tcp_sysctl.keepalive_intvl_s) * 1000;
@@ -394,6 +401,6 @@ void tcp_sender_init(struct tcp_sock *tp)
 	tp->cwnd = TCP_INIT_CWND;
 	tp->ssthresh = TCP_INFINITE;
 	tp->mss = 536;
-	tp->reordering = TCP_DUPTHRESH;
+	tp->reordering = tcp_sysctl.reordering;
 	tp->cong = tcp_cong_default;
 }

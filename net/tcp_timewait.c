@@ -12,6 +12,7 @@
 
 #include <kernel/mm/slab.h>
 #include <kernel/panic.h>
+#include <net/snmp.h>
 #include <net/tcp_arrival.h>
 #include <net/tcp_port.h>
 #include <net/tcp_reply.h>
@@ -179,7 +180,10 @@ void tcp_time_wait(struct tcp_sock *tp, enum tcp_state state, u64 timeout_ns)
 {
 	struct tcp_timewait *tw = new_timewait(tp, state);
 
+	if (!tw)
+		snmp_inc(TCPEXT_TCPTimeWaitOverflow);
 	if (tw && tcp_hash_replace(&tp->hashed, &tw->hashed)) {
+		snmp_inc(TCPEXT_TW);
 		spin_lock(&timewait_lock);
 		reschedule(tw, timeout_ns);
 		spin_unlock(&timewait_lock);
@@ -286,6 +290,8 @@ static enum verdict in_time_wait(struct tcp_timewait *tw, const struct tcp_cb *c
 	}
 	if (may_begin_anew(tw, cb))
 		return NEW;
+	if (is_old_duplicate(tw, cb))
+		snmp_inc(TCPEXT_PAWSTimewait);
 	if (reset)
 		return IGNORE;
 	if (cb->flags & TCPHDR_ACK)
@@ -343,6 +349,7 @@ bool tcp_timewait_reuse(struct tcp_hashed *hashed, u32 *seq)
 		return false;
 	if (!tw->timestamps || tcp_clock_s() - tw->ts_recent_stamp < 1)
 		return false;
+	snmp_inc(TCPEXT_TWRecycled);
 	*seq = tw->snd_nxt + NEW_DISTANCE;
 	end_timewait(tw);
 	return true;

@@ -120,6 +120,10 @@ void sock_free(struct sock *sk)
 /* ---- the connection --------------------------------------------------------------------------------------------------- */
 
 static const struct tcp_sysctl defaults = {
+	.reordering = 3,
+	.max_reordering = 255,
+	.dsack = 1,
+	.mem = { INT32_MAX, INT32_MAX, INT32_MAX },
 	.syn_retries = 6,
 	.retries2 = 15,
 	.fin_timeout_s = 60,
@@ -179,7 +183,6 @@ struct tcp_sock *shim_connection(u32 flags, const struct tcp_cong_ops *cong)
 	tp->inet.flow.dst.mtu = SHIM_MSS + 40 + (flags & TCP_F_TIMESTAMPS ? 12 : 0);
 	tp->mss_clamp = 9000;
 	tp->hashed.state = TCP_ESTABLISHED;
-	tp->iss = SHIM_ISS;
 	tp->snd_una = tp->snd_nxt = tp->write_seq = tp->snd_up = SHIM_ISS + 1;
 	tp->rcv_nxt = tp->rcv_wup = tp->copied_seq = their_seq;
 	tp->rcv_wnd = 65535;

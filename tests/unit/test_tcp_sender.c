@@ -438,6 +438,7 @@ TEST(a_syn_is_sent_seven_times)
 	struct shim_segment segment;
 
 	tp->hashed.state = TCP_SYN_SENT;
+	tp->write_seq = SHIM_ISS;
 	CHECK_EQ(tcp_send_syn(tp), 0);
 	net_shim_advance(126 * S);
 	for (u32 i = 0; i < 7; i++) {
