@@ -27,6 +27,13 @@ struct file_ops {
 	/* Sets and returns file->pos; pos_lock held. NULL: there is no position, -ESPIPE. llseek_nothing:
 	 * neither, but Linux lets that pass. */
 	loff_t (*llseek)(struct file *file, loff_t offset, int whence);
+	/* Bytes by reference. lend_page: the page that holds `pos`, with a reference for the caller, and *size, how many
+	 * bytes of it from there on are the file's; NULL: there is none to lend, read(). They may change while they
+	 * are lent. write_page: like write(), but the bytes may be kept where they are, and more follow soon, perhaps.
+	 * NULL: this kind of file does not. */
+	struct page *(*lend_page)(struct file *file, loff_t pos, size_t *size);
+	ssize_t (*write_page)(struct file *file, struct page *page, u32 offset, u32 size,
+			      bool more);
 	/* The events that hold now (EPOLL*); if `table` asks for it, registers on the wait queues that
 	 * would tell of a change, by poll_wait(). NULL: always readable and writable, and not for
 	 * epoll (EPERM). */

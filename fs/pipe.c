@@ -21,7 +21,7 @@ static void wake(struct wait_queue *wq, u32 key)
 		wake_up_sync(wq, key);
 }
 
-static void wake_readers(struct pipe *pipe)
+void pipe_wake_readers(struct pipe *pipe)
 {
 	wake(&pipe->read_wait, EPOLLIN | EPOLLRDNORM);
 }
@@ -43,12 +43,12 @@ static struct page *take_page(struct pipe *pipe)
 	return page;
 }
 
-static void give_page(struct pipe *pipe, struct page *page)
+void pipe_give_page(struct pipe *pipe, const struct slot *slot)
 {
-	if (pipe->spare)
-		free_page(page);
+	if (slot->lent || pipe->spare || READ_ONCE(slot->page->refcount) != 1)
+		put_page(slot->page);
 	else
-		pipe->spare = page;
+		pipe->spare = slot->page;
 }
 
 /* ---- reading --------------------------------------------------------------------------------- */
@@ -68,7 +68,7 @@ static ssize_t read_slot(struct pipe *pipe, struct iov_iter *to)
 		slot->length = 0;
 	}
 	if (!slot->length) {
-		give_page(pipe, slot->page);
+		pipe_give_page(pipe, slot);
 		WRITE_ONCE(pipe->tail, pipe->tail + 1);
 	}
 	return size;
@@ -88,20 +88,20 @@ static ssize_t read_slots(struct pipe *pipe, struct iov_iter *to)
 	return total;
 }
 
-/* Nothing to read. 0: try again, lock held; else the lock is not held and that is read()'s result. */
-static int wait_for_bytes(struct pipe *pipe, const struct file *file)
+int pipe_wait_for_bytes(struct pipe *pipe, bool block)
 {
-	int error = 0;
+	while (is_empty(pipe)) {
+		bool ended = !pipe->writers;
 
-	mutex_unlock(&pipe->lock);
-	if (file->flags & O_NONBLOCK)
-		return -EAGAIN;
-	if (wait_event_interruptible(&pipe->read_wait,
-				     !is_empty(pipe) || !READ_ONCE(pipe->writers)))
-		error = -ERESTARTSYS;
-	else
+		mutex_unlock(&pipe->lock);
+		if (ended || !block)
+			return ended ? 0 : -EAGAIN;
+		if (wait_event_interruptible(&pipe->read_wait,
+					     !is_empty(pipe) || !READ_ONCE(pipe->writers)))
+			return -ERESTARTSYS;
 		mutex_lock(&pipe->lock);
-	return error;
+	}
+	return 1;
 }
 
 static ssize_t pipe_read(struct file *file, struct iov_iter *to, loff_t *pos)
@@ -113,17 +113,9 @@ static ssize_t pipe_read(struct file *file, struct iov_iter *to, loff_t *pos)
 	if (!to->count)
 		return 0;
 	mutex_lock(&pipe->lock);
-	while (is_empty(pipe)) {
-		int error;
-
-		if (!pipe->writers) {
-			mutex_unlock(&pipe->lock);
-			return 0;
-		}
-		error = wait_for_bytes(pipe, file);
-		if (error)
-			return error;
-	}
+	done = pipe_wait_for_bytes(pipe, !(file->flags & O_NONBLOCK));
+	if (done <= 0)
+		return done;
 	was_full = is_full(pipe);
 	done = read_slots(pipe, to);
 	was_full = was_full && !is_full(pipe);
@@ -146,7 +138,7 @@ static ssize_t write_last_slot(struct pipe *pipe, struct iov_iter *from)
 	if (!odd || is_empty(pipe))
 		return 0;
 	last = slot_at(pipe, pipe->head - 1);
-	if (last->packet || last->start + last->length + odd > PAGE_SIZE)
+	if (last->packet || last->lent || last->start + last->length + odd > PAGE_SIZE)
 		return 0;
 	done = copy_from_iter((u8 *)page_address(last->page) + last->start + last->length, odd,
 			      from);
@@ -160,16 +152,15 @@ static ssize_t write_last_slot(struct pipe *pipe, struct iov_iter *from)
 static ssize_t write_new_slot(struct pipe *pipe, struct iov_iter *from, bool packet)
 {
 	size_t size = min(from->count, PAGE_SIZE);
-	struct page *page = take_page(pipe);
+	struct slot slot = { .page = take_page(pipe), .length = size, .packet = packet };
 
-	if (!page)
+	if (!slot.page)
 		return -ENOMEM;
-	if (copy_from_iter(page_address(page), size, from) < size) {
-		give_page(pipe, page);
+	if (copy_from_iter(page_address(slot.page), size, from) < size) {
+		pipe_give_page(pipe, &slot);
 		return -EFAULT;
 	}
-	*slot_at(pipe, pipe->head) =
-		(struct slot){ .page = page, .length = size, .packet = packet };
+	*slot_at(pipe, pipe->head) = slot;
 	WRITE_ONCE(pipe->head, pipe->head + 1);
 	return size;
 }
@@ -192,20 +183,35 @@ static size_t write_slots(struct pipe *pipe, struct iov_iter *from, bool packet,
 
 /* The ring is full. 0: try again, lock held; else the lock is not held, and that is write()'s result if it has
  * written nothing. */
-static int wait_for_room(struct pipe *pipe, const struct file *file)
+static int wait_for_slot(struct pipe *pipe, bool block)
 {
 	int error = 0;
 
 	mutex_unlock(&pipe->lock);
-	if (file->flags & O_NONBLOCK)
+	if (!block)
 		return -EAGAIN;
-	wake_readers(pipe);
+	pipe_wake_readers(pipe);
 	if (wait_event_interruptible(&pipe->write_wait,
 				     !is_full(pipe) || !READ_ONCE(pipe->readers)))
 		error = -ERESTARTSYS;
 	else
 		mutex_lock(&pipe->lock);
 	return error;
+}
+
+int pipe_wait_for_room(struct pipe *pipe, bool block)
+{
+	while (pipe->readers && is_full(pipe)) {
+		int error = wait_for_slot(pipe, block);
+
+		if (error)
+			return error;
+	}
+	if (pipe->readers)
+		return 0;
+	mutex_unlock(&pipe->lock);
+	send_signal_task(current, SIGPIPE, NULL);
+	return -EPIPE;
 }
 
 /* Lock held at the start, not at the end. Bytes, or -errno. */
@@ -226,7 +232,7 @@ static ssize_t write_locked(struct pipe *pipe, struct file *file, struct iov_ite
 		total += write_slots(pipe, from, file->flags & O_DIRECT, &error);
 		if (error || !from->count)
 			break;
-		error = wait_for_room(pipe, file);
+		error = wait_for_slot(pipe, !(file->flags & O_NONBLOCK));
 		if (error)
 			return total ?: error;
 	}
@@ -247,7 +253,7 @@ static ssize_t pipe_write(struct file *file, struct iov_iter *from, loff_t *pos)
 	mutex_lock(&pipe->lock);
 	done = write_locked(pipe, file, from);
 	if (done > 0)
-		wake_readers(pipe);
+		pipe_wake_readers(pipe);
 	return done;
 }
 

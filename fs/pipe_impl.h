@@ -8,6 +8,7 @@ struct slot {
 	struct page *page;
 	u16 start, length; /* the bytes that are in it */
 	bool packet;	   /* O_DIRECT: a read takes no more than this, and no less */
+	bool lent; /* others have the page too, a file say: nothing may be written into it */
 };
 
 struct pipe {
@@ -51,5 +52,12 @@ extern const struct file_ops pipe_ops;
 
 /* To be called without the lock. */
 void pipe_wake_writers(struct pipe *pipe);
+void pipe_wake_readers(struct pipe *pipe);
+/* With the lock, which is held again afterwards if all is well: 1, 0. Else it is not, and nothing will come: 0, there are
+ * no writers; -EPIPE, no readers, and SIGPIPE was sent; -EAGAIN, -ERESTARTSYS. */
+int pipe_wait_for_bytes(struct pipe *pipe, bool block);
+int pipe_wait_for_room(struct pipe *pipe, bool block);
+/* The slot's page is no longer wanted. */
+void pipe_give_page(struct pipe *pipe, const struct slot *slot);
 /* One user less; the last one frees it. `inode` is a FIFO's, or NULL. */
 void pipe_put(struct pipe *pipe, struct inode *inode);

@@ -38,7 +38,7 @@ static struct pipe *pipe_create(void)
 static void pipe_free(struct pipe *pipe)
 {
 	while (!is_empty(pipe))
-		free_page(slot_at(pipe, pipe->tail++)->page);
+		put_page(slot_at(pipe, pipe->tail++)->page);
 	if (pipe->spare)
 		free_page(pipe->spare);
 	kvfree(pipe->slots);

@@ -12,6 +12,16 @@ int rw_allowed(const struct file *file, enum rw rw);
 ssize_t rw_at(struct file *file, enum rw rw, struct iov_iter *iter, loff_t *pos);
 ssize_t rw_here(struct file *file, enum rw rw, struct iov_iter *iter);
 
+/* A position that a program may keep for itself: else it is the file's own. */
+struct place {
+	struct file *file;
+	loff_t __user *user;
+	loff_t pos;
+};
+/* fs/sendfile.c: where it is; where it is afterwards. 0, -EFAULT, -EINVAL. */
+int place_begin(struct place *place, struct file *file, loff_t __user *user);
+int place_end(const struct place *place);
+
 /* pread and its kin: 0, -ESPIPE where there are no positions. */
 static inline int rw_needs_position(const struct file *file)
 {

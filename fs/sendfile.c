@@ -1,5 +1,6 @@
 /*
- * sendfile and copy_file_range: from file to file, through a buffer of the kernel.
+ * sendfile and copy_file_range: from file to file, through a buffer of the kernel; or, where one can lend its pages and
+ * the other takes them (a file in memory, a TCP socket), not copied at all.
  *
  * What was read but could not be written is read again next time: the input's position follows
  * what was written. Context: process; locks as in fs/read_write.c.
@@ -12,14 +13,7 @@
 
 #define COPY_BUFFER (16 * KiB)
 
-/* A position that a program may keep for itself: else it is the file's own. */
-struct place {
-	struct file *file;
-	loff_t __user *user;
-	loff_t pos;
-};
-
-static int place_begin(struct place *place, struct file *file, loff_t __user *user)
+int place_begin(struct place *place, struct file *file, loff_t __user *user)
 {
 	*place = (struct place){ .file = file, .user = user, .pos = file->pos };
 	if (user && get_user(place->pos, user))
@@ -27,7 +21,7 @@ static int place_begin(struct place *place, struct file *file, loff_t __user *us
 	return place->pos < 0 ? -EINVAL : 0;
 }
 
-static int place_end(const struct place *place)
+int place_end(const struct place *place)
 {
 	if (place->user)
 		return put_user(place->pos, place->user);
@@ -44,18 +38,45 @@ static bool is_regular(const struct file *file)
 	return file->dentry && S_ISREG(file->dentry->inode->mode);
 }
 
-/* One bufferful. What was written, 0 at the end, or -errno; *full: as much as was read. */
-static ssize_t copy_some(struct place *in, struct place *out, void *buffer, size_t size, bool *full)
+/* One of the file's pages. 0: it lends none. */
+static ssize_t lend_some(struct place *in, struct place *out, size_t size, bool *full)
 {
-	loff_t read_to = in->pos;
-	ssize_t got = file_read_kernel(in->file, buffer, size, &read_to);
+	struct page *page = NULL;
+	size_t length = 0;
 	ssize_t done;
 
+	if (in->file->ops->lend_page && out->file->ops->write_page)
+		page = in->file->ops->lend_page(in->file, in->pos, &length);
+	if (!page)
+		return 0;
+	length = min(length, size);
+	done = out->file->ops->write_page(out->file, page, in->pos & ~PAGE_MASK, length,
+					  length < size && in->pos + (loff_t)length <
+								   in->file->dentry->inode->size);
+	put_page(page);
+	if (done > 0)
+		in->pos += done;
+	*full = done == (ssize_t)length;
+	return done;
+}
+
+/* One bufferful. What was written, 0 at the end, or -errno; *full: as much as was read. */
+static ssize_t copy_some(struct place *in, struct place *out, void **buffer, size_t size,
+			 bool *full)
+{
+	loff_t read_to = in->pos;
+	ssize_t got, done;
+
+	if (!*buffer)
+		*buffer = kmalloc(COPY_BUFFER, GFP_KERNEL);
+	if (!*buffer)
+		return -ENOMEM;
+	got = file_read_kernel(in->file, *buffer, min(size, (size_t)COPY_BUFFER), &read_to);
 	if (got <= 0)
 		return got;
 	if (out->file->ops->llseek == llseek_nothing) /* eventfd: a number, not a place for data */
 		return -EINVAL;
-	done = file_write_kernel(out->file, buffer, got, &out->pos);
+	done = file_write_kernel(out->file, *buffer, got, &out->pos);
 	if (done > 0)
 		in->pos += done;
 	*full = done == got;
@@ -65,15 +86,15 @@ static ssize_t copy_some(struct place *in, struct place *out, void *buffer, size
 /* An error counts only if nothing was copied before it. */
 static ssize_t copy_all(struct place *in, struct place *out, size_t size)
 {
-	void *buffer = kmalloc(COPY_BUFFER, GFP_KERNEL);
+	void *buffer = NULL;
 	ssize_t done = 0;
 	size_t total = 0;
 	bool full = true;
 
-	if (!buffer)
-		return -ENOMEM;
 	while (total < size && full) {
-		done = copy_some(in, out, buffer, min(size - total, (size_t)COPY_BUFFER), &full);
+		done = lend_some(in, out, size - total, &full);
+		if (!done)
+			done = copy_some(in, out, &buffer, size - total, &full);
 		if (done <= 0)
 			break;
 		total += done;

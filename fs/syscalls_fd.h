@@ -33,6 +33,11 @@ long sys_sendfile(int out, int in, loff_t __user *offset, size_t size);
 long sys_copy_file_range(int in, loff_t __user *in_offset, int out, loff_t __user *out_offset,
 			 size_t size, u32 flags);
 
+/* fs/splice.c */
+long sys_splice(int in, loff_t __user *in_offset, int out, loff_t __user *out_offset, size_t size,
+		u32 flags);
+long sys_tee(int in, int out, size_t size, u32 flags);
+
 /* fs/sync.c */
 long sys_fsync(int fd);
 long sys_fdatasync(int fd);

@@ -167,6 +167,22 @@ static ssize_t tmpfs_read(struct file *file, struct iov_iter *to, loff_t *pos)
 	return done;
 }
 
+/* A hole has none. */
+static struct page *tmpfs_lend_page(struct file *file, loff_t pos, size_t *size)
+{
+	struct inode *inode = file->dentry->inode;
+	struct page *page = NULL;
+
+	spin_lock(&inode->lock);
+	if (pos < inode->size) {
+		page = find_page(inode, pos >> PAGE_SHIFT);
+		*size = min_t(u64, PAGE_SIZE - (pos & ~PAGE_MASK), inode->size - pos);
+	}
+	spin_unlock(&inode->lock);
+	inode_touch_atime(file);
+	return page;
+}
+
 /* ---- write ------------------------------------------------------------------------------------------- */
 
 /* Fill a page that is not there yet. It is put in its place when it is filled: so nobody sees it half
@@ -379,6 +395,7 @@ static void tmpfs_release(struct file *file)
 const struct file_ops tmpfs_file_ops = {
 	.read = tmpfs_read,
 	.write = tmpfs_write,
+	.lend_page = tmpfs_lend_page,
 	.llseek = tmpfs_llseek,
 	.mmap = tmpfs_mmap,
 	.fsync = tmpfs_fsync,

@@ -29,7 +29,9 @@ struct msg_control;
 /* A send or receive, from whichever system call. */
 struct msg {
 	struct iov_iter *data;
-	u32 flags; /* MSG_*; MSG_DONTWAIT is set if the file is O_NONBLOCK */
+	struct page *
+		page; /* send: the bytes are in it, and may be kept by reference; NULL: a program's */
+	u32 flags;    /* MSG_*; MSG_DONTWAIT is set if the file is O_NONBLOCK */
 	/* send: the address given, length 0: none, or, if name_wanted, an empty one. receive: filled in if
 	 * name_wanted. */
 	struct sockaddr_storage name;

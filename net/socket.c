@@ -38,6 +38,20 @@ static ssize_t socket_write(struct file *file, struct iov_iter *from, loff_t *po
 	return sock_send(sk, &msg);
 }
 
+/* sendfile, splice. Kinds that do not keep the page copy it. */
+static ssize_t socket_write_page(struct file *file, struct page *page, u32 offset, u32 size,
+				 bool more)
+{
+	struct iov_iter data;
+	struct iovec iov;
+	struct msg msg;
+
+	iov_iter_kernel(&data, &iov, (u8 *)page_address(page) + offset, size);
+	msg_init(&msg, file, &data, more ? MSG_MORE : 0);
+	msg.page = page;
+	return sock_send(file->private_data, &msg);
+}
+
 static u32 socket_poll(struct file *file, struct poll_table *table)
 {
 	struct sock *sk = file->private_data;
@@ -83,6 +97,7 @@ const struct file_ops socket_file_ops = {
 	.anon_name = "socket:",
 	.read = socket_read,
 	.write = socket_write,
+	.write_page = socket_write_page,
 	.poll = socket_poll,
 	.ioctl = socket_ioctl,
 	.flush = socket_flush,

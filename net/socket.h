@@ -18,6 +18,7 @@ static inline void msg_init(struct msg *msg, const struct file *file, struct iov
 	msg->name_wanted = false;
 	msg->more = false;
 	msg->control = NULL;
+	msg->page = NULL;
 	msg->out_flags = 0;
 }
 

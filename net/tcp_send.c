@@ -11,6 +11,8 @@
  *	sk.lock: does it wait still?
  *	no: takes the bytes back, begins anew
  *
+ * A page that is lent (sendfile, splice) is not copied at all.
+ *
  * Context: process. Locks: user_lock, but not asleep in a wait for room; sk.lock, never while bytes are copied.
  */
 #include <net/tcp_socket.h>
@@ -189,6 +191,66 @@ static int send_new(struct sending *s)
 	return error;
 }
 
+/* ---- a page that is lent ------------------------------------------------------------------------------------------------ */
+
+static struct sk_buff *tail_for_page(struct tcp_sock *tp)
+{
+	struct sk_buff *skb = tcp_unsent_tail(tp);
+
+	return skb && skb->len < tcp_size_goal(tp) && skb->nr_frags < MAX_SKB_FRAGS ? skb : NULL;
+}
+
+/* As much of it as the buffer is to have. Under sk.lock. */
+static void take_page(struct sending *s, struct sk_buff *skb)
+{
+	struct iov_iter *data = s->msg->data;
+	u32 size = min_t(size_t, tcp_size_goal(s->tp) - skb->len, data->count);
+	u8 *at = (u8 *)data->iov->base + data->offset;
+
+	get_page(s->msg->page);
+	skb_add_frag(skb, s->msg->page, at - (u8 *)page_address(s->msg->page), size);
+	tcp_grow_tail(s->tp, skb, size, PAGE_SIZE);
+	data->offset += size;
+	data->count -= size;
+	s->sent += size;
+	if (!data->count || skb->len >= tcp_size_goal(s->tp))
+		push(s);
+}
+
+/* By reference: the bytes are the file's until they are acknowledged. */
+static int lend_page(struct sending *s)
+{
+	struct tcp_sock *tp = s->tp;
+	struct sock *sk = tcp_to_sock(tp);
+	struct sk_buff *fresh = NULL, *skb;
+	int error = 0;
+	bool room;
+
+	spin_lock_bh(&sk->lock);
+	room = tail_for_page(tp);
+	spin_unlock_bh(&sk->lock);
+	if (!room) {
+		fresh = tcp_alloc_skb(tp, GFP_KERNEL);
+		if (!fresh)
+			return -ENOBUFS;
+	}
+	spin_lock_bh(&sk->lock);
+	skb = tail_for_page(tp);
+	if (!skb && fresh && tcp_in(tp, TCPF_SENDING)) {
+		skb = fresh;
+		fresh = NULL;
+		tcp_queue_skb(tp, skb);
+	}
+	if (!tcp_in(tp, TCPF_SENDING))
+		error = -EPIPE;
+	else if (skb) /* else the tail was sent meanwhile: look again */
+		take_page(s, skb);
+	spin_unlock_bh(&sk->lock);
+	if (fresh)
+		skb_put(fresh);
+	return error;
+}
+
 /* ---- waiting ------------------------------------------------------------------------------------------------------------ */
 
 static bool room_or_end(struct sock *sk)
@@ -252,15 +314,17 @@ static int send_all(struct sending *s)
 	int error = 0;
 
 	while (s->msg->data->count && !error) {
-		if (READ_ONCE(tp->send_head)) {
+		if (READ_ONCE(tp->send_head) && !s->msg->page) {
 			error = append(s);
 			if (error != -ENOSPC)
 				continue;
 		}
 		if (unlikely(READ_ONCE(tcp_to_sock(tp)->error) || !tcp_in(tp, TCPF_SENDING)))
 			error = -EPIPE;
+		else if (unlikely(!tcp_has_room(tp)))
+			error = wait_for_room(s);
 		else
-			error = likely(tcp_has_room(tp)) ? send_new(s) : wait_for_room(s);
+			error = unlikely(s->msg->page) ? lend_page(s) : send_new(s);
 	}
 	return error;
 }
