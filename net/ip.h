@@ -115,6 +115,11 @@ be16 ip_select_id(be32 saddr, be32 daddr, u8 protocol);
  * skb is still the caller's, its network header set. */
 void icmp_send(struct sk_buff *skb, u8 type, u8 code, u32 info);
 
+/* RFC 3168 5: the two low bits of tos. */
+#define IP_ECN_MASK 3
+#define IP_ECN_ECT  2 /* may be marked */
+#define IP_ECN_CE   3 /* was: there is congestion on the way */
+
 #define ICMP_ECHOREPLY	    0
 #define ICMP_DEST_UNREACH   3
 #define ICMP_SOURCE_QUENCH  4

@@ -272,6 +272,8 @@ enum tcp_flag {
 	TCP_F_FIN_WANTED = 1 << 17,  /* there was no memory for the FIN: the timer tries again */
 	TCP_F_REORDERED = 1 << 18,   /* the path has been seen to do that */
 	TCP_F_TLP_RETRANS = 1 << 19, /* the loss probe was old data */
+	TCP_F_ECN_ECHO = 1 << 20,    /* a mark has come: say so until the peer has slowed down */
+	TCP_F_ECN_SLOWED = 1 << 21,  /* we have: the next new text says so */
 };
 
 static inline struct tcp_sock *tcp_sk(struct sock *sk)

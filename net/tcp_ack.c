@@ -155,7 +155,8 @@ static __always_inline void grow_cwnd(struct tcp_sock *tp, const struct tcp_ack 
 	bool limited = tp->flags & TCP_F_CWND_LIMITED ||
 		       (tcp_in_slow_start(tp) && tp->cwnd < 2 * ack->prior_packets_out);
 
-	if (limited && tp->ca_state != TCP_CA_RECOVERY && tp->delivered != ack->prior_delivered)
+	if (limited && tp->ca_state != TCP_CA_RECOVERY && tp->ca_state != TCP_CA_CWR &&
+	    tp->delivered != ack->prior_delivered)
 		tp->cong->avoid(tp, tp->delivered - ack->prior_delivered);
 }
 
@@ -251,6 +252,8 @@ bool tcp_ack(struct tcp_sock *tp, struct sk_buff *skb)
 	sample_rtt(tp, &ack);
 	if (unlikely(tp->tlp_high_seq))
 		tcp_tlp_ack(tp, &ack);
+	if (unlikely(cb->flags & TCPHDR_ECE) && tp->flags & TCP_F_ECN && !(cb->flags & TCPHDR_SYN))
+		tcp_ecn_reduce(tp);
 	if (unlikely(needs_recovery(tp, &ack)))
 		tcp_recovery_ack(tp, &ack);
 	if (!ack.advanced)
@@ -280,6 +283,7 @@ void tcp_ack_expected(struct tcp_sock *tp, const struct tcp_cb *cb, u64 now)
 	};
 
 	tp->probes = 0;
+	tp->soft_error = 0;
 	tp->snd_wl1 = cb->seq;
 	if (cb->ack == tp->snd_una)
 		return;

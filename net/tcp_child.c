@@ -64,7 +64,8 @@ static void set_numbers(struct tcp_sock *child, const struct tcp_request *reques
 	child->snd_una = child->snd_nxt = child->write_seq = child->snd_up = request->iss + 1;
 	child->flags |= (tcp_sysctl.timestamps ? TCP_F_TIMESTAMPS : 0) |
 			(tcp_sysctl.sack ? TCP_F_SACK : 0) |
-			(tcp_sysctl.window_scaling ? TCP_F_WSCALE : 0);
+			(tcp_sysctl.window_scaling ? TCP_F_WSCALE : 0) |
+			(request->ecn ? TCP_F_ECN : 0);
 	tcp_negotiate(child, &request->options);
 	if (child->flags & TCP_F_TIMESTAMPS) {
 		child->ts_offset = request->ts_offset;

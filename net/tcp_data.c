@@ -323,6 +323,18 @@ static bool is_useless(struct tcp_sock *tp, const struct tcp_cb *cb)
 	return true;
 }
 
+/* RFC 3168 6.1.3. */
+static noinline void look_for_mark(struct tcp_sock *tp, const struct sk_buff *skb)
+{
+	if (TCP_CB(skb)->flags & TCPHDR_CWR)
+		tp->flags &= ~TCP_F_ECN_ECHO;
+	if ((ip_hdr(skb)->tos & IP_ECN_MASK) != IP_ECN_CE)
+		return;
+	if (!(tp->flags & TCP_F_ECN_ECHO))
+		tcp_ack_now(tp);
+	tp->flags |= TCP_F_ECN_ECHO;
+}
+
 void tcp_rcv_text(struct tcp_sock *tp, struct sk_buff *skb)
 {
 	struct tcp_cb *cb = TCP_CB(skb);
@@ -341,6 +353,8 @@ void tcp_rcv_text(struct tcp_sock *tp, struct sk_buff *skb)
 		skb_put(skb);
 		return;
 	}
+	if (unlikely(tp->flags & TCP_F_ECN))
+		look_for_mark(tp, skb);
 	if (after(cb->end_seq, window_end) && skb->len)
 		trim_end(skb, window_end);
 	if (before(cb->seq, tp->rcv_nxt)) {

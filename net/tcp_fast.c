@@ -17,8 +17,9 @@ static inline bool header_is_expected(const struct tcp_sock *tp, const struct tc
 {
 	return (cb->flags & ~TCPHDR_PSH) == TCPHDR_ACK && cb->seq == tp->rcv_nxt &&
 	       (u32)cb->window << tp->snd_wscale == tp->snd_wnd && cb->has_timestamp &&
-	       tp->flags & TCP_F_TIMESTAMPS && (s32)(cb->tsval - tp->ts_recent) >= 0 &&
-	       !cb->nr_sacks && between(cb->ack, tp->snd_una, tp->snd_nxt);
+	       (tp->flags & (TCP_F_TIMESTAMPS | TCP_F_ECN)) == TCP_F_TIMESTAMPS &&
+	       (s32)(cb->tsval - tp->ts_recent) >= 0 && !cb->nr_sacks &&
+	       between(cb->ack, tp->snd_una, tp->snd_nxt);
 }
 
 /* Nothing is lost, late, urgent, or at its end. */

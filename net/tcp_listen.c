@@ -61,7 +61,7 @@ static void send_syn_ack(const struct tcp_request *request)
 		.dport = request->hashed.dport,
 		.seq = request->iss,
 		.ack = request->irs + 1,
-		.flags = TCPHDR_SYN | TCPHDR_ACK,
+		.flags = TCPHDR_SYN | TCPHDR_ACK | (request->ecn ? TCPHDR_ECE : 0),
 		.tos = listener->inet.tos,
 		.window = window_field(request->window),
 		.mss = request->advmss,
@@ -191,9 +191,11 @@ static u8 receive_scale(const struct tcp_options *options)
 static void choose_options(struct tcp_request *request, const struct tcp_sock *listener,
 			   const struct sk_buff *skb)
 {
+	const u8 ask_ecn = TCPHDR_SYN | TCPHDR_ECE | TCPHDR_CWR;
 	struct tcp_options *options = &request->options;
 
 	tcp_parse_options(skb, options);
+	request->ecn = tcp_sysctl.ecn && (TCP_CB(skb)->flags & ask_ecn) == ask_ecn;
 	options->has_timestamp &= tcp_sysctl.timestamps;
 	options->sack_permitted &= tcp_sysctl.sack;
 	if (!tcp_sysctl.window_scaling)
@@ -244,6 +246,7 @@ static void send_cookie(struct tcp_sock *listener, struct tcp_request *request,
 	snmp_inc(TCPEXT_SyncookiesSent);
 	listener->listen->cookies_at = tcp_clock_s();
 	request->iss = tcp_cookie_make(four, request->irs, &mss);
+	request->ecn = false;
 	if (request->options.has_timestamp) {
 		u32 now = tcp_clock_ms();
 

@@ -23,6 +23,7 @@ struct tcp_request {
 	struct tcp_options options;
 	u16 advmss;
 	u8 rcv_wscale;
+	bool ecn; /* they ask for it, and get it */
 };
 
 struct tcp_listen {

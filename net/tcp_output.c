@@ -249,6 +249,22 @@ static void put_urgent(const struct tcp_sock *tp, struct tcphdr *th, u32 seq)
 	th->urgent = htons(pointer);
 }
 
+/* RFC 3168 6.1: new text may be marked on its way; what goes again, or is bare, may not. The peer is told that marks have
+ * come, and, once, that we have slowed down. */
+static noinline u8 add_ecn(struct tcp_sock *tp, const struct sk_buff *skb, u32 seq, u8 flags)
+{
+	bool fresh = skb->len && !before(seq, tp->snd_nxt);
+
+	tp->inet.flow.tos = (tp->inet.tos & ~IP_ECN_MASK) | (fresh ? IP_ECN_ECT : 0);
+	if (flags & TCPHDR_SYN)
+		return flags;
+	if (fresh && tp->flags & TCP_F_ECN_SLOWED) {
+		tp->flags &= ~TCP_F_ECN_SLOWED;
+		flags |= TCPHDR_CWR;
+	}
+	return flags | (tp->flags & TCP_F_ECN_ECHO ? TCPHDR_ECE : 0);
+}
+
 /* The one place where segments of a connection are made: `skb` is the payload. Takes the reference. */
 static int emit(struct tcp_sock *tp, struct sk_buff *skb, u32 seq, u8 flags, u64 now)
 {
@@ -263,6 +279,8 @@ static int emit(struct tcp_sock *tp, struct sk_buff *skb, u32 seq, u8 flags, u64
 			return error;
 		}
 	}
+	if (unlikely(tp->flags & TCP_F_ECN))
+		flags = add_ecn(tp, skb, seq, flags);
 	th = push_header(tp, skb, flags, (u32)(now / NSEC_PER_MSEC) + tp->ts_offset);
 	th->source = tp->hashed.sport;
 	th->dest = tp->hashed.dport;
@@ -495,7 +513,8 @@ static void prepare_syn(struct tcp_sock *tp)
 			 (u64)tp->user_mss ?: MAX_MSS);
 	tp->flags |= (tcp_sysctl.timestamps ? TCP_F_TIMESTAMPS : 0) |
 		     (tcp_sysctl.sack ? TCP_F_SACK : 0) |
-		     (tcp_sysctl.window_scaling ? TCP_F_WSCALE : 0);
+		     (tcp_sysctl.window_scaling ? TCP_F_WSCALE : 0) |
+		     (tcp_sysctl.ecn == 1 ? TCP_F_ECN : 0);
 	tp->rcv_wscale = tp->flags & TCP_F_WSCALE
 				 ? tcp_choose_wscale(max(tcp_sysctl.rmem[2], sock_rmem_max))
 				 : 0;
@@ -537,7 +556,8 @@ int tcp_send_syn(struct tcp_sock *tp)
 	if (tp->hashed.state == TCP_SYN_RECV)
 		return send_syn_ack(tp);
 	prepare_syn(tp);
-	if (!queue_flag(tp, TCPHDR_SYN, GFP_ATOMIC))
+	if (!queue_flag(tp, TCPHDR_SYN | (tp->flags & TCP_F_ECN ? TCPHDR_ECE | TCPHDR_CWR : 0),
+			GFP_ATOMIC))
 		return -ENOBUFS;
 	error = tcp_send_new(tp, tp->send_head, now);
 	/* For want of room it may go later; what has no route has none. */

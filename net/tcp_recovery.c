@@ -3,6 +3,7 @@
  *
  *	OPEN		all is well
  *	DISORDER	something arrived out of order; it may be just that
+ *	CWR		the path has marked (ECN, RFC 3168): the window is down, for this round trip
  *	RECOVERY	lost, and known by SACK (RACK, RFC 8985) or by duplicates (NewReno, RFC 6582): sent again at once,
  *			the window goes down to ssthresh smoothly (PRR, RFC 6937)
  *	LOSS		the timer had to tell: slow start from one segment
@@ -88,6 +89,11 @@ int tcp_retransmit(struct tcp_sock *tp, struct sk_buff *skb)
 		return -EAGAIN;
 	if (size < tcp_payload(skb) && !tcp_split(tp, skb, size))
 		return -ENOMEM;
+	/* Some routers drop a SYN that asks for ECN (RFC 3168 6.1.1.1). */
+	if (unlikely(cb->flags & TCPHDR_SYN)) {
+		cb->flags &= ~(TCPHDR_ECE | TCPHDR_CWR);
+		tp->flags &= ~TCP_F_ECN;
+	}
 	/* the MSS may be another one now */
 	segments = tcp_count_segments(tp, tcp_payload(skb));
 	tcp_recount(tp, cb, segments - cb->segments);
@@ -141,8 +147,11 @@ static void enter_recovery(struct tcp_sock *tp)
 {
 	snmp_inc(has_sack(tp) ? TCPEXT_TCPSackRecovery : TCPEXT_TCPRenoRecovery);
 	begin_undo(tp);
-	remember_window(tp);
-	tp->ssthresh = tp->cong->ssthresh(tp);
+	/* if the path has marked in the same round trip, that was it */
+	if (tp->ca_state != TCP_CA_CWR) {
+		remember_window(tp);
+		tp->ssthresh = tp->cong->ssthresh(tp);
+	}
 	tp->high_seq = tp->snd_nxt;
 	tp->tlp_high_seq = 0;
 	tp->prr_delivered = tp->prr_out = 0;
@@ -157,6 +166,17 @@ void tcp_reduce_cwnd(struct tcp_sock *tp)
 	tp->ssthresh = tp->cong->ssthresh(tp);
 	tp->cwnd = min(tp->cwnd, tp->ssthresh);
 	tp->cwnd_cnt = 0;
+}
+
+/* The path marks before it has to drop (RFC 3168 6.1.2): as after a loss, but nothing was lost. Once a round trip. */
+void tcp_ecn_reduce(struct tcp_sock *tp)
+{
+	if (tp->ca_state >= TCP_CA_CWR)
+		return;
+	tcp_reduce_cwnd(tp);
+	tp->flags |= TCP_F_ECN_SLOWED;
+	tp->high_seq = tp->snd_nxt;
+	set_ca_state(tp, TCP_CA_CWR);
 }
 
 /* RFC 6937: so many may go as have arrived, in the proportion in which the window is to shrink; below ssthresh up to it. */
@@ -252,7 +272,7 @@ static void detect_by_duplicates(struct tcp_sock *tp, const struct tcp_ack *ack)
 
 	count_duplicates(tp, ack);
 	if (recovering ? ack->advanced
-		       : tp->ca_state <= TCP_CA_DISORDER && tp->sacked_out >= tp->reordering)
+		       : tp->ca_state <= TCP_CA_CWR && tp->sacked_out >= tp->reordering)
 		mark_first_lost(tp);
 }
 
@@ -345,7 +365,7 @@ static void in_open(struct tcp_sock *tp)
 {
 	if (tp->lost_out)
 		enter_recovery(tp);
-	else
+	else if (tp->ca_state != TCP_CA_CWR)
 		set_ca_state(tp, tp->sacked_out ? TCP_CA_DISORDER : TCP_CA_OPEN);
 }
 
@@ -353,13 +373,13 @@ void tcp_recovery_ack(struct tcp_sock *tp, struct tcp_ack *ack)
 {
 	if (may_undo(tp, ack))
 		undo(tp);
-	if (tp->ca_state >= TCP_CA_RECOVERY && !before(tp->snd_una, tp->high_seq))
+	if (tp->ca_state >= TCP_CA_CWR && !before(tp->snd_una, tp->high_seq))
 		end_episode(tp);
 	if (has_sack(tp))
 		tcp_rack_detect(tp, ack->now_us);
 	else
 		detect_by_duplicates(tp, ack);
-	if (tp->ca_state <= TCP_CA_DISORDER)
+	if (tp->ca_state <= TCP_CA_CWR)
 		in_open(tp);
 	if (tp->ca_state == TCP_CA_RECOVERY)
 		reduce_proportionally(tp, ack);

@@ -111,6 +111,8 @@ int tcp_retransmit(struct tcp_sock *tp, struct sk_buff *skb);
 void tcp_mark_lost(struct tcp_sock *tp, struct sk_buff *skb);
 /* The retransmission timer has expired: all is lost. */
 void tcp_enter_loss(struct tcp_sock *tp);
+/* The peer says that the path marks. */
+void tcp_ecn_reduce(struct tcp_sock *tp);
 /* A loss probe has repaired a loss that nothing else has shown. */
 void tcp_reduce_cwnd(struct tcp_sock *tp);
 

@@ -35,6 +35,9 @@ static void take_syn(struct tcp_sock *tp, struct sk_buff *skb)
 
 	tcp_parse_options(skb, &options);
 	tcp_negotiate(tp, &options);
+	/* RFC 3168 6.1.1: a SYN-ACK that agrees to ECN; a SYN of their own does not */
+	if ((cb->flags & (TCPHDR_ACK | TCPHDR_ECE | TCPHDR_CWR)) != (TCPHDR_ACK | TCPHDR_ECE))
+		tp->flags &= ~TCP_F_ECN;
 	tp->rcv_nxt = cb->seq + 1;
 	tp->rcv_wup = cb->seq + 1;
 	tp->copied_seq = cb->seq + 1;

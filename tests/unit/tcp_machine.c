@@ -147,7 +147,9 @@ void machine_receive(const struct machine_segment *segment)
 	struct tcphdr *th = (struct tcphdr *)(ip + 1);
 	u32 size = put_segment((u8 *)th, segment);
 
-	*ip = (struct iphdr){ .protocol = IPPROTO_TCP, .saddr = SHIM_PEER, .daddr = SHIM_OUR };
+	*ip = (struct iphdr){
+		.protocol = IPPROTO_TCP, .tos = segment->tos, .saddr = SHIM_PEER, .daddr = SHIM_OUR
+	};
 	th->checksum = checksum_fold(
 		checksum_add(th, size, checksum_pseudo(ip->saddr, ip->daddr, IPPROTO_TCP, size)));
 	th->checksum ^= segment->bad_checksum;
@@ -248,6 +250,7 @@ static bool read_segment(const struct sk_buff *skb, const u8 *frame,
 	MUST(ip->saddr == SHIM_OUR && ip->daddr == SHIM_PEER && size >= sizeof(struct tcphdr));
 	check_checksum(skb, ip, th, size);
 	*segment = machine_segment(th[13], get32(th + 4), 0, get32(th + 8));
+	segment->tos = ip->tos;
 	segment->sport = get16(th);
 	segment->dport = get16(th + 2);
 	segment->window = get16(th + 14);

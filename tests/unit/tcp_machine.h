@@ -18,6 +18,7 @@ struct machine_segment {
 	u32 seq, ack;
 	u32 length; /* of the payload */
 	u16 window, urgent;
+	u8 tos;	    /* IP's */
 	u16 mss;    /* 0: none */
 	s16 wscale; /* -1: none */
 	bool sack_permitted, has_timestamp, bad_checksum;

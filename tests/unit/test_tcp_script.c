@@ -26,9 +26,9 @@ _Noreturn void exit(int status);
 
 #define DIRECTORY "tests/unit/tcp/"
 static const char *const files[] = {
-	"open",	    "listen",	  "sequence", "reset",	 "close",    "timewait",
-	"data",	    "ack",	  "window",   "options", "urgent",   "timers",
-	"recovery", "congestion", "icmp",     "attack",	 "coalesce", "rcvbuf",
+	"open", "listen", "sequence", "reset",	"close",  "timewait", "data",
+	"ack",	"window", "options",  "urgent", "timers", "recovery", "congestion",
+	"icmp", "attack", "coalesce", "rcvbuf", "ecn",
 };
 
 #define MAX_CASES 512
@@ -300,7 +300,7 @@ static void read_raw(const char *word, struct machine_segment *segment)
 /* What a line says of a segment, and what it leaves open. */
 struct said {
 	struct machine_segment segment;
-	bool absolute, ack, window, urgent, options, timestamp, any_tsval;
+	bool absolute, ack, window, urgent, tos, options, timestamp, any_tsval;
 };
 
 /* The tail of both directions: `seq_base` counts the sender's numbers, `ack_base` the other side's. */
@@ -320,6 +320,9 @@ static void read_fields(struct line *line, struct said *said, u32 seq_base, u32 
 		} else if (!strcmp(word, "urg")) {
 			segment->urgent = need_number(line);
 			said->urgent = true;
+		} else if (!strcmp(word, "tos")) {
+			segment->tos = need_number(line);
+			said->tos = true;
 		} else if (!strcmp(word, "mss")) {
 			segment->mss = need_number(line);
 			said->options = true;
@@ -480,6 +483,7 @@ static bool same_segment(const struct said *said, const struct machine_segment *
 	return want->flags == (got->flags & ~ignored) && want->seq == got->seq &&
 	       want->length == got->length && (!said->ack || want->ack == got->ack) &&
 	       (!said->window || want->window == got->window) &&
+	       (!said->tos || want->tos == got->tos) &&
 	       (said->urgent ? want->urgent == got->urgent : !got->urgent) &&
 	       same_options(said, got);
 }
