@@ -38,7 +38,7 @@
 	X(TCPReqQFullDoCookies) X(TCPReqQFullDrop) X(TCPRcvCoalesce) X(TCPOFOQueue) \
 	X(TCPOFODrop) X(TCPOFOMerge) X(TCPChallengeACK) X(TCPSYNChallenge) \
 	X(TCPSpuriousRtxHostQueues) X(TCPFromZeroWindowAdv) X(TCPToZeroWindowAdv) \
-	X(TCPSynRetrans) X(TCPWinProbe) X(TCPKeepAlive) X(TCPZeroWindowDrop) X(TCPRcvQDrop)
+	X(TCPSynRetrans) X(TCPHystartDelayDetect) X(TCPHystartDelayCwnd) X(TCPWinProbe) X(TCPKeepAlive) X(TCPZeroWindowDrop) X(TCPRcvQDrop)
 #define SNMP_IPEXT(X) \
 	X(InNoRoutes) X(InTruncatedPkts) X(InMcastPkts) X(OutMcastPkts) X(InBcastPkts) \
 	X(OutBcastPkts) X(InOctets) X(OutOctets) X(InMcastOctets) X(OutMcastOctets) \

@@ -84,8 +84,9 @@ static void show_sockstat(struct seq_buf *out, const struct proc_entry *entry)
 
 	fragment_stats_read(&fragments);
 	seq_printf(out, "sockets: used %llu\n", count_of(NULL));
-	seq_printf(out, "TCP: inuse %llu orphan %llu tw %llu alloc %llu mem 0\n", tcp,
-		   READ_ONCE(tcp_orphan_count), READ_ONCE(tcp_timewait_count), tcp);
+	seq_printf(out, "TCP: inuse %llu orphan %llu tw %llu alloc %llu mem %llu\n", tcp,
+		   READ_ONCE(tcp_orphan_count), READ_ONCE(tcp_timewait_count), tcp,
+		   tcp_memory_pages());
 	seq_printf(out, "UDP: inuse %llu mem 0\n", count_of("UDP"));
 	seq_printf(out, "RAW: inuse %llu\n", count_of("RAW"));
 	seq_printf(out, "FRAG: inuse %llu memory %llu\n", fragments.datagrams, fragments.memory);

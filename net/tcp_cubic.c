@@ -5,22 +5,43 @@
  *
  *	W(t) = C (t - K)^3 + W_max, in segments, t in seconds; K = cbrt((W_max - cwnd) / C)
  *
+ * The first slow start ends before anything is lost, by HyStart (Ha and Rhee, 2008): a round trip that takes clearly longer
+ * than the shortest ever says that a queue grows.
+ *
  * Times in milliseconds here: so C is 0.4 / 10^9, and K = cbrt((W_max - cwnd) * 2.5 * 10^9).
  *
  * Context: softirq. Lock: the connection's sk.lock.
  */
 #include <net/tcp_sender.h>
 
+#include <net/snmp.h>
+
 #define ONE_BY_C     2500000000ULL
 #define MAX_DISTANCE 1000000 /* ms from K: beyond that the cube is of no use, and too large */
+
+#define HYSTART_CWND	 16 /* with less than that it is not worth while */
+#define HYSTART_SAMPLES	 8  /* the first of a round: later ones wait behind them */
+#define HYSTART_LEAST_US 4000
+#define HYSTART_MOST_US	 16000
+
+struct hystart {
+	u32 round_end;	 /* snd_nxt when it began; 0: not yet */
+	u32 shortest_us; /* of the round's first samples */
+	u32 samples;
+};
 
 struct cubic {
 	u32 w_max; /* window at the last loss, or when growth began, if that was more: the curve is flat there */
 	u32 epoch_ms; /* when growth began; 0: not yet */
-	u32 last_ms;  /* last time it grew: idling does not count */
-	u32 k_ms;
-	u32 w_reno;	/* what Reno would have */
-	u32 reno_acked; /* towards its next segment */
+	union {
+		struct {
+			u32 last_ms; /* last time it grew: idling does not count */
+			u32 k_ms;
+			u32 w_reno;	/* what Reno would have */
+			u32 reno_acked; /* towards its next segment */
+		};
+		struct hystart hystart; /* until there was a first growth or loss */
+	};
 };
 static_assert(sizeof(struct cubic) <= sizeof(((struct tcp_sock *)0)->cong_state), "it fits");
 
@@ -75,13 +96,48 @@ static u32 reno_window(const struct tcp_sock *tp, struct cubic *cubic, u32 acked
 	return cubic->w_reno;
 }
 
+/* ---- the first slow start --------------------------------------------------------------------------------------------- */
+
+/* Of each round trip the first samples count. */
+static void sample_round(const struct tcp_sock *tp, struct hystart *hystart)
+{
+	if (!hystart->round_end || !before(tp->snd_una, hystart->round_end))
+		*hystart = (struct hystart){ tp->snd_nxt ?: 1, ~0U, 0 };
+	if (hystart->samples++ < HYSTART_SAMPLES)
+		hystart->shortest_us = min(hystart->shortest_us, tp->rack_rtt);
+}
+
+static bool queue_grows(const struct tcp_sock *tp, const struct hystart *hystart)
+{
+	u32 longer = min(max(tp->min_rtt / 8, (u32)HYSTART_LEAST_US), (u32)HYSTART_MOST_US);
+
+	return tp->cwnd >= HYSTART_CWND && hystart->samples >= HYSTART_SAMPLES &&
+	       hystart->shortest_us >= tp->min_rtt + longer;
+}
+
+/* Returns how many of `acked` are left for congestion avoidance. */
+static u32 slow_start(struct tcp_sock *tp, struct hystart *hystart, u32 acked)
+{
+	if (tp->ssthresh != TCP_INFINITE)
+		return tcp_slow_start(tp, acked);
+	sample_round(tp, hystart);
+	if (!queue_grows(tp, hystart))
+		return tcp_slow_start(tp, acked);
+	snmp_inc(TCPEXT_TCPHystartDelayDetect);
+	snmp_add(TCPEXT_TCPHystartDelayCwnd, tp->cwnd);
+	tp->ssthresh = tp->cwnd;
+	return acked;
+}
+
+/* ---- what others call -------------------------------------------------------------------------------------------------- */
+
 static void cubic_avoid(struct tcp_sock *tp, u32 acked)
 {
 	struct cubic *cubic = cubic_of(tp);
 	u32 now_ms, window;
 
 	if (tcp_in_slow_start(tp))
-		acked = tcp_slow_start(tp, acked);
+		acked = slow_start(tp, &cubic->hystart, acked);
 	if (!acked)
 		return;
 	now_ms = tcp_clock_ms();

@@ -115,6 +115,23 @@ static void show_tcp(struct seq_buf *out, const struct proc_entry *entry)
 	}
 }
 
+u64 tcp_memory_pages(void)
+{
+	struct tcp_hashed *hashed = NULL;
+	u32 index = 0;
+	u64 bytes = 0;
+
+	while ((hashed = tcp_hash_next(&index, hashed))) {
+		if (hashed->kind == TCP_HASHED_CONNECTION) {
+			const struct tcp_sock *tp = container_of(hashed, struct tcp_sock, hashed);
+
+			bytes += READ_ONCE(tp->inet.sk.rmem) + READ_ONCE(tp->inet.sk.wmem);
+		}
+		cond_resched();
+	}
+	return DIV_ROUND_UP(bytes, PAGE_SIZE);
+}
+
 static const struct proc_entry files[] = {
 	{ "tcp", 0444, .show = show_tcp },
 };

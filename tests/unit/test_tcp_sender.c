@@ -986,6 +986,24 @@ TEST(a_path_that_reorders_a_little_needs_few)
 	shim_end();
 }
 
+/* A queue that grows is heard of before it is full: slow start ends, and nothing is lost. Without that, much is. */
+TEST(slow_start_ends_before_the_queue_is_full)
+{
+	const struct shim_path path = { .delay_ns = 5 * MS,
+					.per_segment_ns = 200 * US,
+					.queue = 500 };
+
+	shim_connection(ALL, &tcp_reno);
+	CHECK(shim_transfer(&path, 3000000, 10 * S) < 3 * S);
+	CHECK(shim_retransmitted > 20);
+	shim_end();
+	shim_connection(ALL, &tcp_cubic);
+	CHECK(shim_transfer(&path, 3000000, 10 * S) < 3 * S);
+	CHECK_EQ(shim_retransmitted, 0);
+	CHECK(shim_tp->ssthresh < 550);
+	shim_end();
+}
+
 TEST(any_path_delivers)
 {
 	for (u32 round = 0; round < ROUNDS; round++) {
