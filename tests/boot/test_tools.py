@@ -97,6 +97,7 @@ def test_busy_port_is_replaced_by_the_next_free_one():
         port = busy.getsockname()[1]
         result = run("make", f"O={OUT}", "run", f"FWD={port}:80", "APPEND=selftest=no-such-test", "MEM=128M")
     assert f"({port} is busy) is the guest's port 80" in result.stdout
+    assert "run: no terminal to type at: APP='COMMAND' runs one command and ends" in result.stdout
     assert "Pollux" in result.stdout
 
 
@@ -128,6 +129,18 @@ def test_tap_is_there_while_the_command_runs():
     result = run(*isolated, f"tools/tap pollux-test 10.9.8.1/24 {inside}; {inside}")
     assert "10.9.8.1/24" in result.stdout
     assert "does not exist" in result.stdout.splitlines()[-1]
+
+
+@pytest.mark.parametrize("uid,message", [
+    (1000, "tap: making a tap device needs root or sudo: be root, or use NET=user"),
+    (0, "tap: this machine does not let us make a tap device (no right): use NET=user"),
+])
+def test_no_right_to_make_a_tap_is_one_line(tmp_path, uid, message):
+    for name, body in (("id", f"echo {uid}"), ("ip", "echo no right >&2; exit 2")):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{body}\n", encoding="utf-8")
+        (tmp_path / name).chmod(0o755)
+    result = run("tools/tap", "pollux-test", "10.9.8.1/24", "echo", "it ran", env={"PATH": str(tmp_path)})
+    assert (result.returncode, result.stdout) == (1, message + "\n")
 
 
 def test_setup_finds_nothing_missing():
