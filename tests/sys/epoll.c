@@ -1,5 +1,6 @@
 /* epoll: what may be asked for, and what a wait reports: level, edge, one-shot. */
 #include <poll.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <tests/sys/epoll.h>
 
@@ -28,6 +29,15 @@ TEST(descriptor)
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", epfd);
 	readlink(strdup(link), link, sizeof(link));
 	say("%s", link);
+}
+
+/* Nothing is shared with the program: events are copied. */
+TEST(cannot_be_mapped)
+{
+	int epfd = make_epoll();
+
+	SHOW(mmap(NULL, 4096, PROT_READ, MAP_SHARED, epfd, 0) == MAP_FAILED ? -1L : 0L);
+	SHOW(mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, epfd, 0) == MAP_FAILED ? -1L : 0L);
 }
 
 TEST(emfile)
