@@ -47,7 +47,12 @@
 #define DIVISOR_115200 1
 #define FIFO_SIZE      16
 #define TX_RING_SIZE   4096
-#define READY_TRIES    200000 /* of about 1 us: 16 bytes take 1.4 ms */
+/*
+ * Of about 1 us each. 16 bytes take 1.4 ms, but behind a virtual line somebody reads who may be slow, and what is given
+ * up is lost. A line that did not move for so long is tried only briefly until it moves again.
+ */
+#define READY_TRIES    5000000
+#define STUCK_TRIES    1000
 #define MAX_IRQ_ROUNDS 64
 
 static const struct {
@@ -96,11 +101,13 @@ static void feed_fifo(void)
 
 static bool wait_for(u8 status)
 {
-	for (int i = 0; i < READY_TRIES; i++) {
-		if (uart_in(UART_LSR) & status)
-			return true;
-	}
-	return false;
+	static bool is_stuck; /* under uart_lock */
+	int tries = is_stuck ? STUCK_TRIES : READY_TRIES;
+
+	while (tries && !(uart_in(UART_LSR) & status))
+		tries--;
+	is_stuck = !tries;
+	return !is_stuck;
 }
 
 static void drain_ring(void)
