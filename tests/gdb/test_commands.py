@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: MIT
 """The gdb commands of tools/gdb/pollux.py, in batch mode against a live guest: what they print is true."""
 
+import contextlib
 import re
+import socket
 import subprocess
+import threading
 
 import pytest
+import qemu
 from guest import KERNELS, OUT, PROMPT, ROOT, TIMEOUT
 
 COMMANDS = ("px-tasks", "px-runq", "px-waitq", "px-bt", "px-timers", "px-slabs", "px-free", "px-pt", "px-percpu",
-            "px-sockets", "px-epoll", "px-rings", "px-trace")
+            "px-sockets", "px-epoll", "px-rings", "px-trace", "journey")
 
 
 @pytest.fixture
@@ -166,6 +170,86 @@ def test_rings(attach):
                   r"eth0 sends: head \d+, clean \d+, \d+ descriptors not yet taken back, 0 frames wait$", text, re.M), text
 
 
+@pytest.fixture
+def served(attach):
+    """A guest with the servers of `make run`, and the ports of 127.0.0.1 that lead to its UDP and TCP port 7."""
+    ports = [qemu.free_port(wanted) for wanted in (5207, 5307)]
+    forwards = f"hostfwd=udp:127.0.0.1:{ports[0]}-:7,hostfwd=tcp:127.0.0.1:{ports[1]}-:7"
+    gdb = attach(initrd=str(OUT / "initramfs.cpio"), append=qemu.with_address("nic-poll-us=0", "user"),
+                 extra=("-netdev", f"user,id=net,{forwards}", "-device", "e1000,netdev=net,romfile="))
+    gdb.guest.expect("/root # ")
+    return gdb, *ports
+
+
+@contextlib.contextmanager
+def talking(client):
+    """A byte to the echo server and back, now and then until the block ends."""
+    over = threading.Event()
+
+    def talk():
+        while not over.wait(0.2):
+            with contextlib.suppress(OSError):
+                client.send(b".")
+                client.recv(1)
+
+    client.settimeout(1)
+    thread = threading.Thread(target=talk)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+        client.close()
+
+
+def steps(text):
+    """[(number, what gdb said of it)] of each step at which it stopped."""
+    pieces = re.split(r"^step (\d+): ", text, flags=re.M)[1:]
+    return [(int(number), said) for number, said in zip(pieces[::2], pieces[1::2])]
+
+
+def in_order(wanted, found):
+    rest = iter(found)
+    return all(any(step == number for number in rest) for step in wanted)
+
+
+def test_journey_of_a_datagram(served):
+    gdb, port, _ = served
+    client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    client.connect(("127.0.0.1", port))
+    with talking(client):
+        text = gdb("journey all", *["continue"] * 60, "delete")
+    assert in_order([*range(2, 10), 11, 12, 14], [number for number, _ in steps(text)]), text
+    said = dict(reversed(steps(text)))
+    assert re.search(r"  vector \d+; 0 \(idle\) was interrupted at ", said[2]), text
+    assert re.search(r"  from 10\.0\.2\.2:\d+ to 10\.0\.2\.15:7\n", text), text
+    assert re.search(r"  to \d+ \(udp_echo\)\n", text), text
+    assert re.search(r"  socket \d+ \(UDP\)", said[14]) and re.search(r"  1 bytes for \d+ \(udp_echo\)", said[14]), text
+
+
+def test_journey_of_a_segment(served):
+    gdb, _, port = served
+    client = socket.create_connection(("127.0.0.1", port), TIMEOUT)
+    with talking(client):
+        text = gdb("journey all", *["continue"] * 60, "delete")
+    assert in_order(range(2, 15), [number for number, _ in steps(text)]), text
+    said = dict(reversed(steps(text)))
+    assert re.search(r"now: ep_poll_callback +makes ready fd \d+ of eventpoll 0x", text), text
+    assert re.search(r"  fd \d+ of eventpoll 0x\w+, wants IN", said[10]), text
+    assert "  1 events for the program\n" in said[13], text
+
+
+def test_one_step(served):
+    gdb, port, _ = served
+    client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    client.connect(("127.0.0.1", port))
+    with talking(client):
+        text = gdb("journey", "journey 8", "continue", "continue", "delete")
+    assert re.findall(r"^ +(\d+) \w+ +\S+\.c ", text, re.M) == [str(number) for number in range(1, 15)], text
+    assert [number for number, _ in steps(text)] == [8, 8], text
+
+
 def test_before_the_kernel_runs(attach):
     """An error in words, not a Python exception."""
     assert "has the kernel come that far?" in attach(extra=("-S",))("px-tasks")
@@ -176,6 +260,7 @@ def test_before_the_kernel_runs(attach):
     ("px-bt 4711", "4711 is no task"),
     ("px-bt nonsense", 'No symbol "nonsense"'),
     ("px-percpu nonsense", 'No symbol "nonsense"'),
+    ("journey 1", "1: must be all, or from 2 to 14"),
 ])
 def test_bad_arguments(prompt, command, message):
     assert message in prompt(command)

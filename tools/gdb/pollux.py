@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""gdb commands that show what the kernel holds: `help user-defined` lists them, all begin with px-.
+"""gdb commands that show what the kernel holds: `help user-defined` lists them, all begin with px- but
+`journey`, which stops at a step of a packet's.
 
 They only read the guest's memory and take no lock: what is being changed at the moment when the guest
 was stopped may look broken. `make gdb` loads this file; by hand: (gdb) source tools/gdb/pollux.py
@@ -7,8 +8,16 @@ was stopped may look broken. `make gdb` loads this file; by hand: (gdb) source t
 Below: how to read the kernel's structures, then names for addresses, stacks, and the commands.
 """
 
+import ipaddress
+import pathlib
+import sys
+
 import gdb
 import gdb.unwinder
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tools"))
+from journey import STEPS  # noqa: E402: found by the line above
 
 # As in kernel/mm/layout.h, paging.h and vmalloc.h: macros leave no trace in the debug information.
 LOW_MEMORY_END = 1 << 20
@@ -150,6 +159,7 @@ def place_name(address):
 
 # What a wait queue's entry or a timer does, by its function.
 PURPOSES = {
+    "wake_for_events": lambda entry: f"wakes {task_name(entry['private'])}",
     "default_wake_function": lambda entry: f"wakes {task_name(entry['private'])}",
     "autoremove_wake_function": lambda entry: f"wakes {task_name(entry['private'])}",
     "sleep_over": lambda timer: f"wakes {task_name(container(timer, 'struct sleep_timer', 'timer')['task'])}",
@@ -331,6 +341,13 @@ def px_runq(argument):
                   f" {task_name(task)}")
 
 
+def print_wait_queue(queue):
+    print(f"wait queue {place_name(queue.address)}{', locked' if queue['lock']['locked'] else ''}")
+    for entry in list_entries(queue["entries"], "struct wait_entry", "link"):
+        kind = "exclusive" if int(entry["flags"]) & 1 else ""
+        print(f"  {kind:10}{purpose(entry['func'], entry)}")
+
+
 @command
 def px_waitq(argument):
     """The entries of a wait queue: their functions and what these wake. Usage: px-waitq EXPRESSION
@@ -339,10 +356,7 @@ def px_waitq(argument):
     queue = queue.dereference() if is_pointer(queue) else queue
     if queue.type.strip_typedefs().name != "wait_queue":
         raise gdb.GdbError(f"{argument} is no struct wait_queue")
-    print(f"wait queue {place_name(queue.address)}{', locked' if queue['lock']['locked'] else ''}")
-    for entry in list_entries(queue["entries"], "struct wait_entry", "link"):
-        kind = "exclusive" if int(entry["flags"]) & 1 else ""
-        print(f"  {kind:10}{purpose(entry['func'], entry)}")
+    print_wait_queue(queue)
 
 
 @command
@@ -521,6 +535,115 @@ def px_trace(argument):
         print(f"[{int(entry['time']) / 1e9:15.9f}] {int(entry['cpu']):2} {context}"
               f" {text_of(entry['task'])}:{int(entry['pid'])} {text_of(form['name'])}"
               f" {' '.join(f'{name}={value}' for (name, _, _), value in zip(names, values))}")
+
+
+# ---- the journey of a packet -----------------------------------------------------------------------
+
+
+def tracepoints(event):
+    """FILE:LINE of each place in the kernel that tells of an event: a step may be UDP's or TCP's."""
+    found = []
+    for top in ("kernel", "drivers", "fs", "net"):
+        for source in sorted((ROOT / top).rglob("*.[ch]")):
+            lines = source.read_text(encoding="utf-8").splitlines() if "selftest" not in source.name else []
+            found += [f"{source.relative_to(ROOT)}:{number}" for number, line in enumerate(lines, 1)
+                      if f"trace({event.upper()}," in line]
+    return found
+
+
+# The compiler leaves nothing at the tracepoint's own line that is always passed.
+FUNCTIONS = {11: "wake_up_state"}
+
+
+def variable(name):
+    """Of the selected frame's function, or what it points to; None if it has none of the name, the compiler kept
+    no value there, or it is NULL."""
+    frame = gdb.selected_frame()
+    block = frame.block()
+    while not any(symbol.name == name for symbol in block):
+        if block.function or block.is_static or block.is_global:
+            return None
+        block = block.superblock
+    value = frame.read_var(name, block)
+    if value.is_optimized_out or (is_pointer(value) and not int(value)):
+        return None
+    return value.dereference() if is_pointer(value) else value
+
+
+def host(address, port):
+    address, port = (int(number).to_bytes(size, "little") for number, size in ((address, 4), (port, 2)))
+    return f"{ipaddress.ip_address(address)}:{int.from_bytes(port, 'big')}"
+
+
+def show_socket(sk):
+    print(f"  socket {int(sk['ino'])} ({text_of(sk['ops']['name'])}), struct sock * {int(sk.address):#x}:"
+          f" {int(sk['receive_queue']['count'])} on its receive queue, rmem {int(sk['rmem'])}")
+
+
+# What a step works on, by the names that variables have everywhere in the kernel, and their types.
+SHOW = {
+    ("frame", "trap_frame"): lambda frame: print(
+        f"  vector {int(frame['vector'])}; {task_name(current_task(selected_cpu()))} was interrupted at"
+        f" {symbol_name(frame['rip'])}"),
+    ("icr", "unsigned int"): lambda icr: print(f"  the card's ICR says {int(icr):#x}"),
+    ("napi", "napi"): lambda napi: print(f"  struct napi * {int(napi.address):#x}, polled by {symbol_name(napi['poll'])}"),
+    ("skb", "sk_buff"): lambda skb: print(
+        f"  struct sk_buff * {int(skb.address):#x}: {int(skb['len'])} bytes at {int(skb['data']):#x}"),
+    ("four", "tcp_four"): lambda four: print(
+        f"  from {host(four['daddr'], four['dport'])} to {host(four['saddr'], four['sport'])}"),
+    ("key", "udp_key"): lambda key: print(
+        f"  from {host(key['saddr'], key['sport'])} to {host(key['daddr'], key['dport'])}"),
+    ("sk", "sock"): show_socket,
+    ("wq", "wait_queue"): print_wait_queue,
+    ("entry", "wait_entry"): lambda entry: print(f"  now: {purpose(entry['func'], entry)}"),
+    ("epi", "epitem"): lambda item: print(f"  {item_name(item)}, wants {event_names(item['events'])}"),
+    ("ep", "eventpoll"): lambda ep: print(f"  struct eventpoll * {int(ep.address):#x}"),
+    ("key", "unsigned int"): lambda key: print(f"  key: {event_names(key)}"),
+    ("count", "long"): lambda count: print(f"  {int(count)} events for the program"),
+    ("task", "task"): lambda task: print(f"  task {task_name(task)}"),
+    ("prev", "task"): lambda task: print(f"  from {task_name(task)}"),
+    ("next", "task"): lambda task: print(f"  to {task_name(task)}"),
+    ("received", "long"): lambda size: print(f"  {int(size)} bytes for {task_name(current_task(selected_cpu()))}"),
+}
+# Where an event tells of more than the step.
+IS_STEP = {
+    4: lambda: variable("nr") is None or int(variable("nr")) == int(gdb.parse_and_eval("NET_RX_SOFTIRQ")),
+    12: lambda: int(variable("next")["pid"]) != 0,
+}
+
+
+class StepBreakpoint(gdb.Breakpoint):
+    """Says, when it is hit, which step it is and what it works on."""
+
+    def __init__(self, step, place):
+        super().__init__(place)
+        self.step = step
+
+    def stop(self):
+        if not IS_STEP.get(self.step.number, lambda: True)():
+            return False
+        print(f"\nstep {self.step.number}: {self.step.what}")
+        for (name, kind), show in SHOW.items():
+            value = variable(name)
+            if value is not None and value.type.strip_typedefs().name == kind:
+                show(value)
+        return True
+
+
+@command
+def journey(argument):
+    """Stops at a step of a packet's journey, and says what it means and works on. Usage: journey [STEP | all]
+    Without an argument: lists the steps. `delete` takes the breakpoints away."""
+    if not argument:
+        for step in STEPS:
+            print(f"{step.number:3} {step.function:18} {step.file:22} {step.what}")
+        return
+    steps = [step for step in STEPS if argument in ("all", str(step.number)) and step.event]
+    if not steps:
+        raise gdb.GdbError(f"{argument}: must be all, or from 2 to {STEPS[-1].number}; the card does step 1 alone")
+    for step in steps:
+        for place in [FUNCTIONS[step.number]] if step.number in FUNCTIONS else tracepoints(step.event):
+            StepBreakpoint(step, place)
 
 
 gdb.unwinder.register_unwinder(None, KernelUnwinder(), replace=True)
