@@ -230,10 +230,11 @@ def test_journey_of_a_datagram(served):
 
 def test_journey_of_a_segment(served):
     gdb, _, port = served
+    wanted = [2, *range(7, 15)]  # the others are as a datagram's
     client = socket.create_connection(("127.0.0.1", port), TIMEOUT)
     with talking(client):
-        text = gdb("journey all", *["continue"] * 60, "delete")
-    assert in_order(range(2, 15), [number for number, _ in steps(text)]), text
+        text = gdb(*(f"journey {step}" for step in wanted), *["continue"] * 60, "delete")
+    assert in_order(wanted, [number for number, _ in steps(text)]), text
     said = dict(reversed(steps(text)))
     assert re.search(r"now: ep_poll_callback +makes ready fd \d+ of eventpoll 0x", text), text
     assert re.search(r"  fd \d+ of eventpoll 0x\w+, wants IN", said[10]), text

@@ -605,8 +605,15 @@ SHOW = {
     ("next", "task"): lambda task: print(f"  to {task_name(task)}"),
     ("received", "long"): lambda size: print(f"  {int(size)} bytes for {task_name(current_task(selected_cpu()))}"),
 }
+def is_card(vector):
+    """Whether the interrupt is a network card's: the timer has one, too."""
+    action = static("kernel/irq.c", "vectors")[vector]["actions"]
+    return int(action) != 0 and int(action["handler"]) == address_of("e1000_interrupt")
+
+
 # Where an event tells of more than the step.
 IS_STEP = {
+    2: lambda: is_card(int(variable("frame")["vector"])),
     4: lambda: variable("nr") is None or int(variable("nr")) == int(gdb.parse_and_eval("NET_RX_SOFTIRQ")),
     12: lambda: int(variable("next")["pid"]) != 0,
 }
