@@ -110,7 +110,7 @@ include user/user.mk
 
 # ---- running it ----------------------------------------------------------------------------------
 
-.PHONY: run iso gdb bench trace demo
+.PHONY: run iso gdb bench trace demo record replay
 run: $(KERNEL) $(filter $(O)/%,$(INITRD)) ## boot it in QEMU to a shell, the serial line on the terminal; Ctrl-A X leaves
 	$(Q)INITRD='$(INITRD)' tools/run $(KERNEL)
 
@@ -119,6 +119,12 @@ gdb: $(KERNEL) $(filter $(O)/%,$(INITRD)) ## boot it stopped at its first instru
 
 trace: $(KERNEL) $(O)/initramfs.cpio ## record a packet's journey, and make build/trace.html of it, to step through
 	$(Q)tools/trace $(KERNEL) $(O)/initramfs.cpio $(O)/trace.html
+
+record: $(KERNEL) $(O)/initramfs.cpio ## record a whole run, with a datagram and a segment from outside
+	$(Q)tools/replay --record $^ $(O)/replay
+
+replay: $(KERNEL) $(O)/initramfs.cpio ## play the recorded run again, instruction by instruction, with gdb attached
+	$(Q)tools/replay $^ $(O)/replay $(GDB_ARGS)
 
 demo: $(KERNEL) $(O)/initramfs.cpio ## a guided tour in the terminal: a real packet's journey, each line explained
 	$(Q)tools/demo $(KERNEL) $(O)/initramfs.cpio
@@ -182,7 +188,7 @@ include tests/bench/bench.mk
 
 # What a goal needs on this machine: tools/setup has the lists.
 needs_test := setup test check unit% format soak fuzz
-needs_run := run gdb iso trace demo
+needs_run := run gdb iso trace demo record replay
 needs := $(if $(filter $(needs_test),$(MAKECMDGOALS)),test,$(if $(filter bench,$(MAKECMDGOALS)),bench,$(if \
 	$(filter $(needs_run),$(MAKECMDGOALS)),run,build)))
 
