@@ -108,7 +108,7 @@ def test_journey_of_a_datagram(echo, build, smp):
     at = max(at for at in range(names.index(("hardirq", "nic_irq"))) if names[at] == ("hardirq", "irq_enter"))
     for step in shown_in_the_book():
         at = names.index(step, at)
-        while step[1] == "sched_switch" and not found[at][2].endswith(f"next={woken}"):
+        while step[1] == "sched_switch" and f" next={woken} " not in found[at][2]:
             at = names.index(step, at + 1)  # another CPU's
         journey.append(found[at][2])
         woken = journey[-1].split()[0].removeprefix("pid=") if step[1] == "sched_wakeup" else woken
@@ -128,7 +128,7 @@ def concerns(line, skb, pid):
     if event == "wake_up":
         return "pollwake" not in arguments  # the shell's, at the terminal
     if event.startswith("sched_"):
-        return arguments.startswith(f"pid={pid} ") or arguments.endswith(f"next={pid}")
+        return arguments.startswith(f"pid={pid} ") or f" next={pid} " in arguments
     return "skb=" in arguments and skb in arguments or event == "ep_poll_callback" or task == pid
 
 
