@@ -32,15 +32,20 @@ static struct e1000 *use_nic(void)
 	return e1000_of(dev);
 }
 
-static struct sk_buff *new_frame(struct netdev *dev, u16 type)
+static struct sk_buff *new_frame_behind(struct netdev *dev, u16 type, u32 headroom)
 {
-	struct sk_buff *skb = skb_alloc(MAX_HEADER, GFP_KERNEL);
+	struct sk_buff *skb = skb_alloc(headroom, GFP_KERNEL);
 
 	if (!skb)
 		return NULL;
 	skb->dev = dev;
 	eth_header(skb, broadcast, type);
 	return skb;
+}
+
+static struct sk_buff *new_frame(struct netdev *dev, u16 type)
+{
+	return new_frame_behind(dev, type, MAX_HEADER);
 }
 
 /* Its bytes say where they are, so that a piece in the wrong place shows. */
@@ -230,12 +235,12 @@ static bool send_udp(struct netdev *dev, u32 size)
 	return dev_queue_xmit(skb) == 0;
 }
 
-/* `pages` pages of data, to be cut into segments of `mss`. */
+/* `pages` pages of data, to be cut into segments of `mss`; behind what TCP had in that buffer until it was acknowledged. */
 static bool send_tcp(struct netdev *dev, u32 pages, u16 mss)
 {
 	/* ports, sequence, acknowledgement, 20 bytes and ACK PSH FIN, window */
 	static const u8 head[20] = { 3, 232, 0, 9, 255, 255, 255, 0, 0, 0, 0, 1, 0x50, 0x19, 16 };
-	struct sk_buff *skb = new_frame(dev, ETH_P_IP);
+	struct sk_buff *skb = new_frame_behind(dev, ETH_P_IP, SKB_SIZE - 200);
 	u32 size = pages * PAGE_SIZE;
 	struct iphdr *ip;
 

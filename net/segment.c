@@ -17,10 +17,21 @@
 #define TCP_PSH	     0x08
 #define TCP_CWR	     0x80
 
-/* `size` bytes from `offset` on behind the headers, as a frame of its own; linear. */
+/* Headers are told by where they are in the buffer, and this one's data begins elsewhere. */
+static void move_headers(struct sk_buff *part, u32 back)
+{
+	part->mac_header -= back;
+	part->network_header -= back;
+	part->transport_header -= back;
+	part->csum_start -= back;
+}
+
+/* `size` bytes from `offset` on behind the headers, as a frame of its own; linear. Before the data of what was acknowledged
+ * in part there may be room for nothing else: so much is not copied. */
 static struct sk_buff *copy_part(const struct sk_buff *skb, u32 headers, u32 offset, u32 size)
 {
-	struct sk_buff *part = skb_alloc(skb_headroom(skb), GFP_ATOMIC);
+	u32 headroom = min(skb_headroom(skb), (u32)MAX_HEADER);
+	struct sk_buff *part = skb_alloc(headroom, GFP_ATOMIC);
 
 	if (!part)
 		return NULL;
@@ -35,6 +46,7 @@ static struct sk_buff *copy_part(const struct sk_buff *skb, u32 headers, u32 off
 	part->nr_frags = 0;
 	part->gso_size = 0;
 	part->gso_segs = 0;
+	move_headers(part, skb_headroom(skb) - headroom);
 	skb_copy_bits(skb, 0, skb_append(part, headers), headers);
 	skb_copy_bits(skb, headers + offset, skb_append(part, size), size);
 	return part;
