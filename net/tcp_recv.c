@@ -234,8 +234,9 @@ static int look_for_end(struct sock *sk)
 	return tcp_in(tp, TCPF(TCP_CLOSE)) ? -ENOTCONN : 0;
 }
 
-/* Under user_lock, but not asleep. As above. */
-static int wait_for_more(struct reading *reading, u64 deadline)
+/* Under user_lock, but not asleep. As above. `ended`: it had, before we looked at the queue. If not, the last bytes may have
+ * come with the end, behind that look. */
+static int wait_for_more(struct reading *reading, bool ended, u64 deadline)
 {
 	struct sock *sk = tcp_to_sock(reading->tp);
 	int result;
@@ -244,7 +245,7 @@ static int wait_for_more(struct reading *reading, u64 deadline)
 		if (!deadline || has_ended(sk) || signal_pending())
 			return 1;
 	} else {
-		result = look_for_end(sk);
+		result = ended ? look_for_end(sk) : 0;
 		if (result)
 			return result;
 		if (!deadline)
@@ -285,16 +286,19 @@ static u32 next_byte(const struct reading *reading)
 
 static int read_enough(struct reading *reading, size_t least, u64 deadline)
 {
+	struct sock *sk = tcp_to_sock(reading->tp);
 	int result;
 
 	for (;;) {
+		bool ended = has_ended(sk);
+
 		result = reading->msg->flags & MSG_PEEK ? peek_queue(reading) : read_queue(reading);
 		tell_window(reading);
 		if (result || reading->copied >= least || stops_at(reading, next_byte(reading)))
 			return result;
-		if (!reading->size && !skb_queue_empty(&tcp_to_sock(reading->tp)->receive_queue))
+		if (!reading->size && !skb_queue_empty(&sk->receive_queue))
 			return 0; /* Linux: nothing wanted is had as soon as there is something */
-		result = wait_for_more(reading, deadline);
+		result = wait_for_more(reading, ended, deadline);
 		if (result)
 			return min(result, 0);
 	}
