@@ -172,19 +172,19 @@ class Peer:
     def counts(self):
         """All that may leak: {what: how many}."""
         self.shell.run("echo 3 > /proc/sys/vm/drop_caches")
-        text = self.shell.run("cat /proc/net/sockstat /proc/net/skbuff /proc/timers /proc/slabinfo; grep MemFree /proc/meminfo")
+        text = self.shell.run("cat /proc/net/sockstat /proc/net/skbuff /proc/timers /proc/slabinfo; grep -E 'MemFree|Slab' /proc/meminfo")
         result = {}
         for line in text.splitlines():
             if match := re.match(r"TCP: inuse (\d+) orphan (\d+) tw (\d+)", line):
                 result.update(zip(("sockets", "orphans", "time-wait"), map(int, match.groups())))
-            elif match := re.match(r"(buffers|pages) (\d+)|cpu\d+ (\d+)|MemFree: +(\d+)", line):
-                name, number, timers, free = match.groups()
+            elif match := re.match(r"(buffers|pages) (\d+)|cpu\d+ (\d+)|(MemFree|Slab): +(\d+)", line):
+                name, number, timers, kind, size = match.groups()
                 if name:
                     result[name] = int(number)
                 elif timers:
                     result["timers"] = result.get("timers", 0) + int(timers)
                 else:
-                    result["free"] = int(free)
+                    result[kind] = int(size)
             elif match := re.match(r"(\S+) +(\d+) +\d+ +\d+ +\d+ +\d+ :", line):
                 result[f"slab {match.group(1)}"] = int(match.group(2))
         return result
