@@ -16,6 +16,7 @@
 #include <kernel/mm/slab.h>
 #include <kernel/panic.h>
 #include <net/ip.h>
+#include <net/udp.h>
 
 #define CREDIT_BATCH  (128 * KiB)
 #define RESERVE_SHARE 8 /* one part in so many is for softirqs alone */
@@ -353,14 +354,14 @@ u32 skb_checksum_pieces(const struct sk_buff *skb, u32 offset, u32 size, u32 sum
 	return sum;
 }
 
-/* 0 would say "no checksum" (UDP); all ones are the same number. */
+/* In UDP 0 would say "no checksum"; all ones are the same number. TCP's 0 is just a number. */
 void skb_checksum_help(struct sk_buff *skb)
 {
 	u32 start = skb->csum_start - skb_headroom(skb);
 	u16 sum = checksum_fold(skb_checksum(skb, start, skb->len - start, 0));
 	u16 *field = (u16 *)(skb->head + skb->csum_start + skb->csum_offset);
 
-	*field = sum ?: 0xffff;
+	*field = sum || skb->csum_offset != offsetof(struct udphdr, checksum) ? sum : 0xffff;
 	skb->ip_summed = CHECKSUM_NONE;
 }
 

@@ -230,6 +230,24 @@ TEST(a_partial_checksum_is_completed_in_software)
 	}
 }
 
+TEST(only_udp_writes_all_ones_for_a_checksum_of_0)
+{
+	static const char zeros[64];
+
+	start();
+	for (u32 offset = 6; offset <= 16; offset += 10) { /* UDP's, TCP's */
+		struct sk_buff *skb = net_shim_scattered(zeros, sizeof(zeros), sizeof(zeros));
+
+		skb->csum_start = (u16)skb_headroom(skb);
+		skb->csum_offset = (u16)offset;
+		*(u16 *)(skb->data + offset) = 0xffff;
+		skb->ip_summed = CHECKSUM_PARTIAL;
+		skb_checksum_help(skb);
+		CHECK_EQ(*(u16 *)(skb->data + offset), offset == 6 ? 0xffff : 0);
+		skb_put(skb);
+	}
+}
+
 TEST(packet_memory_has_a_cap_and_a_reserve_for_softirqs)
 {
 	struct skb_queue queue;
