@@ -338,8 +338,11 @@ class Wire:
         """With no room to wait in, the first piece of a datagram drives out all others; then it is complete."""
         room = self.read("/proc/sys/net/ipv4/ipfrag_high_thresh").strip()
         self.set("ipfrag_high_thresh", 0)
-        data = self.cookies.randbytes(1000)
-        self.echo(fragments(udp(data, id=self.cookies.getrandbits(16)), 512), data)
+        # What a storm has left on its way may come between the two pieces, and drive out ours.
+        for _ in range(20):
+            pieces = fragments(udp(self.cookies.randbytes(1000), id=self.cookies.getrandbits(16)), 512)
+            if any(UDP in p and p[UDP].dport == OUR_PORT for p in self.exchange(*pieces)):
+                break
         self.set("ipfrag_high_thresh", room)
 
     def wait_until_unused(self, before, timeout=TIMEOUT):

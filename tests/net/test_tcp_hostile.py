@@ -6,6 +6,7 @@ import contextlib
 import random
 import struct
 import subprocess
+import time
 
 import pytest
 from scapy.layers.inet import ICMP, IP, TCP
@@ -574,10 +575,13 @@ def test_icmp_errors_do_not_end_a_connection(wire, connection):
 
 
 def first_flight(wire, connection):
-    """The sizes of what the guest has sent of its first window."""
-    seen = []
-    wire.barrier(lambda frame: seen.append(Ether(frame)))
-    return [p for p in connection.ours(seen) if payload(p)]
+    """What the guest has sent of its first window; the program that writes it may be slower than the handshake."""
+    seen, deadline = [], time.monotonic() + TIMEOUT
+    while time.monotonic() < deadline:
+        wire.barrier(lambda frame: seen.append(Ether(frame)))
+        if found := [p for p in connection.ours(seen) if payload(p)]:
+            return found
+    return []
 
 
 def test_tiny_path_mtu(wire):
