@@ -18,7 +18,7 @@ def mib_usable(guest):
 @pytest.mark.parametrize("build", ["release", "debug"])
 def test_banner(boot, build):
     guest = boot(build=build)
-    banner = guest.expect(r"Pollux \d+\.\d+[^\r\n]*").group()
+    banner = guest.expect(r"Pollux \d+\.\d+[^\r\n]*\r\n").group()
     assert build in banner
     assert re.search(r"gcc|GCC|clang|\d+\.\d+\.\d+", banner)
     guest.expect(READY)
