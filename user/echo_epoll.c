@@ -36,7 +36,7 @@ static void take_clients(int listener)
 
 static void serve(struct echo *client)
 {
-	bool blocked, wrote = client->from < client->to;
+	bool blocked, wrote = client->rest;
 	short events = echo_once(client, &blocked);
 
 	if (!events)

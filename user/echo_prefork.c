@@ -16,7 +16,6 @@
 
 #include <sys/epoll.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 
 static int epfd;
@@ -43,7 +42,7 @@ static void take_client(int listener)
 
 static void serve(struct echo *client)
 {
-	bool blocked, wrote = client->from < client->to;
+	bool blocked, wrote = client->rest;
 	short events = echo_once(client, &blocked);
 
 	if (!events)

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -34,12 +35,23 @@ static inline int port_of(int argc, char **argv)
 	exit(2);
 }
 
+/* As many clients as the system lets us have. */
+static inline void raise_limit(void)
+{
+	struct rlimit limit;
+
+	getrlimit(RLIMIT_NOFILE, &limit);
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 /* A socket that listens on `port`. `flags`: SOCK_NONBLOCK, or 0; `option`: SO_REUSEADDR or SO_REUSEPORT. */
 static inline int listen_with(int port, int flags, int option)
 {
 	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(port) };
 	int sock = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | flags, 0), on = 1;
 
+	raise_limit();
 	/* A client that has gone is seen by write's error, not by a signal. */
 	signal(SIGPIPE, SIG_IGN);
 	if (sock < 0)
@@ -101,11 +113,11 @@ static inline void echo_blocking(int client)
 	close(client);
 }
 
-/* A connection on a socket that does not block. What was read and cannot be written back yet waits in its buffer. */
+/* A connection on a socket that does not block. An idle one has no buffer, so that very many of them fit. */
 struct echo {
 	int sock;
-	size_t from, to;
-	char buffer[16384];
+	char *rest;	 /* what was read and cannot be written back yet; NULL: nothing */
+	size_t from, to; /* of it: what waits still */
 };
 
 static inline struct echo *new_echo(int sock)
@@ -116,15 +128,58 @@ static inline struct echo *new_echo(int sock)
 		close(sock);
 		return NULL;
 	}
-	echo->sock = sock;
-	echo->from = echo->to = 0;
+	*echo = (struct echo){ .sock = sock };
 	return echo;
 }
 
 static inline void end_echo(struct echo *echo)
 {
 	close(echo->sock);
+	free(echo->rest);
 	free(echo);
+}
+
+static inline short echo_rest(struct echo *echo, bool *blocked)
+{
+	ssize_t sent = write(echo->sock, echo->rest + echo->from, echo->to - echo->from);
+
+	*blocked = sent < 0;
+	if (sent < 0)
+		return errno == EAGAIN ? POLLOUT : 0;
+	echo->from += sent;
+	if (echo->from < echo->to)
+		return POLLOUT;
+	free(echo->rest);
+	echo->rest = NULL;
+	return POLLIN;
+}
+
+static inline short keep_rest(struct echo *echo, const char *data, size_t size)
+{
+	echo->rest = malloc(size);
+	if (!echo->rest)
+		return 0;
+	memcpy(echo->rest, data, size);
+	echo->from = 0;
+	echo->to = size;
+	return POLLOUT;
+}
+
+static inline short echo_new(struct echo *echo, bool *blocked)
+{
+	static char buffer[1 << 16];
+	ssize_t size = read(echo->sock, buffer, sizeof(buffer)), sent;
+
+	*blocked = true;
+	if (size <= 0)
+		return size < 0 && errno == EAGAIN ? POLLIN : 0;
+	sent = write(echo->sock, buffer, size);
+	if (sent < 0 && errno != EAGAIN)
+		return 0;
+	*blocked = sent < 0;
+	if (sent < 0)
+		sent = 0;
+	return sent == size ? POLLIN : keep_rest(echo, buffer + sent, size - sent);
 }
 
 /*
@@ -134,20 +189,5 @@ static inline void end_echo(struct echo *echo)
  */
 static inline short echo_once(struct echo *echo, bool *blocked)
 {
-	ssize_t size;
-
-	*blocked = true;
-	if (echo->from == echo->to) {
-		size = read(echo->sock, echo->buffer, sizeof(echo->buffer));
-		if (size <= 0)
-			return size < 0 && errno == EAGAIN ? POLLIN : 0;
-		echo->from = 0;
-		echo->to = size;
-	}
-	size = write(echo->sock, echo->buffer + echo->from, echo->to - echo->from);
-	if (size < 0)
-		return errno == EAGAIN ? POLLOUT : 0;
-	echo->from += size;
-	*blocked = false;
-	return echo->from < echo->to ? POLLOUT : POLLIN;
+	return echo->rest ? echo_rest(echo, blocked) : echo_new(echo, blocked);
 }

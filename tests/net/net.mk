@@ -19,8 +19,8 @@ $(O)/net/peer.cpio: $(O)/net/tcp $(shell find user/rootfs -type f) tests/net/net
 	$(call say,CPIO,$@)
 	$(Q)tools/mkinitramfs $@ user/rootfs/ busybox=/bin/busybox '->sbin/init=/init' $<=/bin/tcp
 
-# One whose first process is user/tcp_echo.c.
-$(O)/net/tcp_echo.cpio: $(O)/user/tcp_echo tests/net/net.mk tools/mkinitramfs
+# One whose first process is user/echo_epoll.c.
+$(O)/net/echo_epoll.cpio: $(O)/user/echo_epoll tests/net/net.mk tools/mkinitramfs
 	$(call say,CPIO,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)tools/mkinitramfs $@ $<=/init
@@ -32,4 +32,4 @@ $(O)/net/crowd: tests/net/crowd.c tests/net/net.mk | setup
 	$(Q)gcc -std=gnu11 -O2 -D_GNU_SOURCE -Wall -Wextra -o $@ $<
 
 .PHONY: net-build
-net-build: $(O)/net/initramfs.cpio $(O)/net/tcp_echo.cpio $(O)/net/peer.cpio $(O)/net/crowd
+net-build: $(O)/net/initramfs.cpio $(O)/net/echo_epoll.cpio $(O)/net/peer.cpio $(O)/net/crowd

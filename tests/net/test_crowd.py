@@ -66,9 +66,9 @@ def test_a_hundred_thousand_idle(boot):
             "-netdev", f"tap,id=net0,ifname={TAP},script=no,downscript=no", "-device", f"e1000,netdev=net0,mac={GUEST_MAC}")))
         crowd = Crowd()
     with crowd:
-        # Nobody else's connections shall count; then tcp_echo watches its listener.
+        # Nobody else's connections shall count; then echo_epoll watches its listener.
         shell.run_until("killall $(cut -d ' ' -f 1 /etc/servers); cat /proc/slabinfo", r"^epitem +0 ")
-        shell.run(f"tcp_echo {PORT} &")
+        shell.run(f"echo_epoll {PORT} &")
         shell.run_until("cat /proc/slabinfo", r"^epitem +1 ")
         before = in_use(shell)
         crowd.do("open")

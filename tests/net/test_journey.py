@@ -143,7 +143,7 @@ def described(line):
 @pytest.mark.parametrize("protocol", ["udp", "tcp"])
 def test_journey_to_epoll_wait(boot, build, smp, protocol):
     """Exactly the steps of DESIGN's journey, in order, once each, for the program that sleeps in epoll_wait."""
-    kind, server = {"udp": (Echo, "udp_echo"), "tcp": (TcpEcho, "tcp_echo")}[protocol]
+    kind, server = {"udp": (Echo, "udp_echo"), "tcp": (TcpEcho, "echo_epoll")}[protocol]
     guest = kind(boot, append="nic-poll-us=0", server=f"{server} 9 epoll", port=9, build=build, smp=smp)
     guest.sh.run(f"echo clear events={EVENTS},tcp_rcv,ep_poll_callback,ep_send_events > /proc/trace_control")
     guest.sh.guest.settle()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""TCP against Linux's own: the host's kernel is the client of user/tcp_echo.c, over a tap device, and the guest's
+"""TCP against Linux's own: the host's kernel is the client of user/echo_epoll.c, over a tap device, and the guest's
 network loses, reorders and damages (docs/links.md)."""
 
 import random
@@ -11,7 +11,7 @@ import pytest
 from guest import OUT, TIMEOUT
 from wire import GUEST, HOST, NETMASK, TAP, is_possible, new_namespace
 
-INITRAMFS = OUT / "net/tcp_echo.cpio"
+INITRAMFS = OUT / "net/echo_epoll.cpio"
 PORT, SIZE, PIECE = 7, 10 << 20, 1 << 18
 TRIES = 60
 
