@@ -20,6 +20,7 @@
 #include <poll.h>
 #include <sys/select.h>
 #include <tests/sys/epoll.h>
+#include <tests/sys/random.h>
 #include <tests/sys/tcp.h>
 
 #define HASH_EVERY 100
@@ -35,37 +36,8 @@ static struct {
 	int *sent; /* by the socket, whatever its number; connections that wait; whether it watches eventpolls */
 } table[FIRST_FD + FDS];
 
-static uint64_t random_state, hash = 14695981039346656037UL;
 static int barrier;
-static bool logging;
 static char data[1 << 16];
-
-static uint64_t next(void)
-{
-	random_state ^= random_state << 13;
-	random_state ^= random_state >> 7;
-	random_state ^= random_state << 17;
-	return random_state * 2685821657736338717UL >> 16;
-}
-
-static unsigned below(unsigned limit)
-{
-	return next() % limit;
-}
-
-/* Every result passes here. */
-static long note(const char *what, long result)
-{
-	long value = result == -1 ? -errno : result;
-
-	for (size_t i = 0; i < sizeof(value); i++)
-		hash = (hash ^ ((unsigned char *)&value)[i]) * 1099511628211UL;
-	if (logging)
-		say("  %s = %lx %s", what, value, value < 0 ? errno_text(-value) : "");
-	return result;
-}
-
-#define NOTE(call) note(#call, call)
 
 /* ---- which descriptor? ---- */
 
@@ -430,17 +402,10 @@ static void make_barrier(void)
 
 int main(int argc, char **argv)
 {
-	unsigned count;
+	unsigned count = read_arguments(argc, argv);
 
-	if (argc < 3) {
-		say("usage: epoll_random SEED STEPS [log]");
-		return 1;
-	}
 	signal(SIGPIPE, SIG_IGN);
-	random_state = strtoul(argv[1], NULL, 10) * 0x9e3779b97f4a7c15 + 1;
-	logging = argc > 3;
 	make_barrier();
-	count = strtoul(argv[2], NULL, 10);
 	for (unsigned i = 1; i <= count; i++) {
 		unsigned call = below(ARRAY_SIZE(calls));
 

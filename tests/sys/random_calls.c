@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/sendfile.h>
+#include <tests/sys/random.h>
 #include <tests/sys/show.h>
 
 #define HASH_EVERY 100
@@ -17,43 +18,7 @@
 #define FDS	   40
 #define NAMES	   8
 
-static uint64_t random_state, hash = 14695981039346656037UL;
-static bool logging;
 static char data[1 << 17];
-
-static uint64_t next(void)
-{
-	random_state ^= random_state << 13;
-	random_state ^= random_state >> 7;
-	random_state ^= random_state << 17;
-	return random_state * 2685821657736338717UL >> 16;
-}
-
-static unsigned below(unsigned limit)
-{
-	return next() % limit;
-}
-
-static void mix(const void *bytes, size_t size)
-{
-	for (size_t i = 0; i < size; i++)
-		hash = (hash ^ ((const unsigned char *)bytes)[i]) * 1099511628211UL;
-	if (logging)
-		say("    hash %016lx", hash);
-}
-
-/* Every result passes here. */
-static long note(const char *what, long result)
-{
-	long value = result == -1 ? -errno : result;
-
-	mix(&value, sizeof(value));
-	if (logging)
-		say("  %s = %ld %s", what, value, value < 0 ? errno_text(-value) : "");
-	return result;
-}
-
-#define NOTE(call) note(#call, call)
 
 /* ---- random arguments ---- */
 
@@ -447,13 +412,9 @@ static void steps(unsigned count)
 
 int main(int argc, char **argv)
 {
-	if (argc < 3) {
-		say("usage: random_calls SEED STEPS [log]");
-		return 1;
-	}
+	unsigned count = read_arguments(argc, argv);
+
 	signal(SIGPIPE, SIG_IGN);
-	random_state = strtoul(argv[1], NULL, 10) * 0x9e3779b97f4a7c15 + 1;
-	logging = argc > 3;
 	for (int fd = FIRST_FD; fd < 1000; fd++)
 		close(fd);
 	MUST(mkdir("top", 0777));
@@ -461,6 +422,6 @@ int main(int argc, char **argv)
 	/* ".." leads no further out than to a directory of our own. */
 	MUST(chroot("."));
 	MUST(chdir("/"));
-	steps(strtoul(argv[2], NULL, 10));
+	steps(count);
 	return 0;
 }

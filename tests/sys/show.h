@@ -56,7 +56,7 @@ static inline const char *errno_text(int err)
 		NAME(ECONNREFUSED), NAME(ECONNRESET),	   NAME(EISCONN),    NAME(ENOTCONN),
 #undef NAME
 	};
-	static _Thread_local char number[16];
+	static _Thread_local char number[24];
 
 	if (err > 0 && (size_t)err < ARRAY_SIZE(names) && names[err])
 		return names[err];
