@@ -293,23 +293,28 @@ static void syn_arrives(struct tcp_sock *listener, const struct tcp_four *four, 
 
 /* ---- an ACK arrives for the listener itself: a cookie? --------------------------------------------------------------------- */
 
-static struct tcp_sock *cookie_arrives(struct tcp_sock *listener, const struct tcp_four *four,
-				       struct sk_buff *skb)
+/* The MSS that it stands for; 0: it is none of ours. */
+static u16 check_cookie(const struct tcp_sock *listener, const struct tcp_four *four,
+			const struct tcp_cb *cb)
 {
-	const struct tcp_cb *cb = TCP_CB(skb);
 	u32 cookies_at = listener->listen->cookies_at;
-	struct tcp_request *request;
-	struct tcp_sock *child;
 	u16 mss;
 
-	if (!cookies_at || tcp_clock_s() - cookies_at > COOKIES_VALID_S ||
-	    cb->flags & (TCPHDR_SYN | TCPHDR_RST))
-		return NULL;
+	if (!cookies_at || tcp_clock_s() - cookies_at > COOKIES_VALID_S || cb->flags & TCPHDR_SYN)
+		return 0;
 	mss = tcp_cookie_check(four, cb->seq - 1, cb->ack - 1);
 	snmp_inc(mss ? TCPEXT_SyncookiesRecv : TCPEXT_SyncookiesFailed);
-	if (!mss)
-		return NULL;
-	request = new_request(listener, four, skb);
+	return mss;
+}
+
+/* NULL: there is no room for it, or no memory. The client asks again when it has something to say. */
+static struct tcp_sock *cookie_arrives(struct tcp_sock *listener, const struct tcp_four *four,
+				       struct sk_buff *skb, u16 mss)
+{
+	const struct tcp_cb *cb = TCP_CB(skb);
+	struct tcp_request *request = new_request(listener, four, skb);
+	struct tcp_sock *child;
+
 	if (!request)
 		return NULL;
 	request->irs = cb->seq - 1;
@@ -330,13 +335,16 @@ static struct tcp_sock *listen_rcv(struct tcp_sock *listener, const struct tcp_f
 {
 	const struct tcp_cb *cb = TCP_CB(skb);
 	struct tcp_sock *child = NULL;
+	u16 mss;
 
 	if (cb->flags & TCPHDR_RST) {
 		/* first: an RST is for nobody here */
 	} else if (cb->flags & TCPHDR_ACK) {
-		/* second: an ACK of what we have not sent, or of a cookie */
-		child = cookie_arrives(listener, four, skb);
-		if (!child)
+		/* second: an ACK of a cookie, or of what we have not sent */
+		mss = check_cookie(listener, four, cb);
+		if (mss)
+			child = cookie_arrives(listener, four, skb, mss);
+		else
 			tcp_send_reset_to(skb);
 	} else if (cb->flags & TCPHDR_SYN) {
 		/* third: a SYN; with FIN it is nothing that anybody means */

@@ -45,6 +45,10 @@ static inline void raise_limit(void)
 	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+static int reserve; /* a descriptor for accept_client to give away */
+
+#define BACKLOG 4096 /* clients that come faster than they are taken; the system may allow fewer */
+
 /* A socket that listens on `port`. `flags`: SOCK_NONBLOCK, or 0; `option`: SO_REUSEADDR or SO_REUSEPORT. */
 static inline int listen_with(int port, int flags, int option)
 {
@@ -61,8 +65,9 @@ static inline int listen_with(int port, int flags, int option)
 	setsockopt(sock, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	if (bind(sock, (struct sockaddr *)&address, sizeof(address)))
 		fail("bind");
-	if (listen(sock, SOMAXCONN))
+	if (listen(sock, BACKLOG))
 		fail("listen");
+	reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	return sock;
 }
 
@@ -78,11 +83,8 @@ static inline int listen_on(int port, int flags)
  */
 static inline int accept_client(int listener, int flags)
 {
-	static int reserve = -2;
 	int client;
 
-	if (reserve == -2)
-		reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	for (;;) {
 		client = accept4(listener, NULL, NULL, SOCK_CLOEXEC | flags);
 		if (client >= 0)

@@ -16,10 +16,12 @@ MUSL_GCC := musl-gcc -std=gnu11 -O2 -g -static -D_GNU_SOURCE -I. -Wall -Wextra -
 $(O)/user/%: user/%.c user/user.mk | setup
 	$(call say,MUSL,$<)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(MUSL_GCC) -o $@ $<
+	$(Q)$(MUSL_GCC) -MMD -MP -MF $@.d -o $@ $<
 
 $(O)/initramfs.cpio: $(USER_PROGRAMS) $(shell find user/rootfs -type f) user/user.mk tools/mkinitramfs | setup
 	$(call say,CPIO,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)tools/mkinitramfs $@ user/rootfs/ busybox=/bin/busybox '->sbin/init=/init' \
 		$(foreach program,$(USER_PROGRAMS),$(program)=/usr/bin/$(notdir $(program)))
+
+-include $(USER_PROGRAMS:=.d)
