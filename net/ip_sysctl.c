@@ -5,48 +5,11 @@
  * Context: process.
  */
 #include <fs/proc/proc.h>
-#include <kernel/lib/errno.h>
-#include <kernel/lib/string.h>
 #include <net/icmp.h>
 #include <net/ip_impl.h>
 #include <net/neigh.h>
 #include <net/pmtu.h>
 
-/* A number within limits. */
-struct setting {
-	u32 *value;
-	u32 least, most;
-};
-
-static void show_setting(struct seq_buf *out, const struct proc_entry *entry)
-{
-	const struct setting *setting = entry->data;
-
-	seq_printf(out, "%u\n", READ_ONCE(*setting->value));
-}
-
-static int write_setting(char *text, const struct proc_entry *entry)
-{
-	const struct setting *setting = entry->data;
-	u64 value;
-	int error = parse_u64(text, NULL, &value);
-
-	if (error)
-		return error;
-	if (value < setting->least || value > setting->most)
-		return -EINVAL;
-	WRITE_ONCE(*setting->value, (u32)value);
-	return 0;
-}
-
-#define SETTING(name, variable, low, high)                                \
-	{                                                                 \
-		name, 0644, .show = show_setting, .write = write_setting, \
-			    .data = &(struct setting)                     \
-		{                                                         \
-			&(variable), low, high                            \
-		}                                                         \
-	}
 #define TEXT(name, text)                                         \
 	{                                                        \
 		name, 0444, .show = proc_show_text, .data = text \
@@ -55,34 +18,34 @@ static int write_setting(char *text, const struct proc_entry *entry)
 #define MOST INT32_MAX
 
 static const struct proc_entry ipv4_files[] = {
-	SETTING("icmp_echo_ignore_all", icmp_echo_ignore_all, 0, 1),
-	SETTING("icmp_echo_ignore_broadcasts", icmp_echo_ignore_broadcasts, 0, 1),
-	SETTING("icmp_msgs_burst", icmp_msgs_burst, 0, MOST),
-	SETTING("icmp_msgs_per_sec", icmp_msgs_per_sec, 0, MOST),
-	SETTING("icmp_ratelimit", icmp_ratelimit, 0, MOST),
-	SETTING("icmp_ratemask", icmp_ratemask, 0, MOST),
-	SETTING("ip_default_ttl", ip_default_ttl, 1, 255),
+	PROC_LIMITED("icmp_echo_ignore_all", icmp_echo_ignore_all, 0, 1),
+	PROC_LIMITED("icmp_echo_ignore_broadcasts", icmp_echo_ignore_broadcasts, 0, 1),
+	PROC_LIMITED("icmp_msgs_burst", icmp_msgs_burst, 0, MOST),
+	PROC_LIMITED("icmp_msgs_per_sec", icmp_msgs_per_sec, 0, MOST),
+	PROC_LIMITED("icmp_ratelimit", icmp_ratelimit, 0, MOST),
+	PROC_LIMITED("icmp_ratemask", icmp_ratemask, 0, MOST),
+	PROC_LIMITED("ip_default_ttl", ip_default_ttl, 1, 255),
 	TEXT("ip_forward", "0"),
 	TEXT("ip_no_pmtu_disc", "0"),
 	TEXT("ip_nonlocal_bind", "0"),
-	SETTING("ipfrag_high_thresh", ipfrag_high_thresh, 0, MOST),
-	SETTING("ipfrag_time", ipfrag_time, 1, 3600),
+	PROC_LIMITED("ipfrag_high_thresh", ipfrag_high_thresh, 0, MOST),
+	PROC_LIMITED("ipfrag_time", ipfrag_time, 1, 3600),
 };
 
 static const struct proc_entry route_files[] = {
-	SETTING("mtu_expires", pmtu_expires_s, 1, MOST),
+	PROC_LIMITED("mtu_expires", pmtu_expires_s, 1, MOST),
 	TEXT("min_pmtu", "552"),
 };
 static_assert(PMTU_MIN == 552, "min_pmtu");
 
 static const struct proc_entry neigh_files[] = {
-	SETTING("base_reachable_time_ms", neigh_reachable_ms, 1, MOST),
-	SETTING("delay_first_probe_time", neigh_delay_s, 0, 3600),
-	SETTING("gc_thresh3", neigh_max, 8, 65536),
-	SETTING("mcast_solicit", neigh_broadcast_probes, 1, 255),
-	SETTING("retrans_time_ms", neigh_retrans_ms, 1, MOST),
-	SETTING("ucast_solicit", neigh_unicast_probes, 1, 255),
-	SETTING("unres_qlen_bytes", neigh_queue_bytes, 0, MOST),
+	PROC_LIMITED("base_reachable_time_ms", neigh_reachable_ms, 1, MOST),
+	PROC_LIMITED("delay_first_probe_time", neigh_delay_s, 0, 3600),
+	PROC_LIMITED("gc_thresh3", neigh_max, 8, 65536),
+	PROC_LIMITED("mcast_solicit", neigh_broadcast_probes, 1, 255),
+	PROC_LIMITED("retrans_time_ms", neigh_retrans_ms, 1, MOST),
+	PROC_LIMITED("ucast_solicit", neigh_unicast_probes, 1, 255),
+	PROC_LIMITED("unres_qlen_bytes", neigh_queue_bytes, 0, MOST),
 };
 
 static const struct proc_entry core_files[] = {

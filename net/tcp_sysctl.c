@@ -41,36 +41,6 @@ struct tcp_sysctl tcp_sysctl = {
 	.wmem = { 4096, 16384, 4194304 },
 };
 
-/* ---- a number within limits -------------------------------------------------------------------------------------- */
-
-struct setting {
-	u32 *value;
-	u32 least, most;
-};
-
-static void show_setting(struct seq_buf *out, const struct proc_entry *entry)
-{
-	const struct setting *setting = entry->data;
-
-	seq_printf(out, "%u\n", READ_ONCE(*setting->value));
-}
-
-static int write_setting(char *text, const struct proc_entry *entry)
-{
-	const struct setting *setting = entry->data;
-	u64 value;
-	int error = parse_u64(text, NULL, &value);
-
-	if (error)
-		return error;
-	if (value < setting->least || value > setting->most)
-		return -EINVAL;
-	WRITE_ONCE(*setting->value, (u32)value);
-	if (setting->value == &tcp_sysctl.max_tw_buckets)
-		tcp_timewait_trim();
-	return 0;
-}
-
 /* ---- three numbers: least, default, most ---------------------------------------------------------------------------- */
 
 static void show_triple(struct seq_buf *out, const struct proc_entry *entry)
@@ -118,16 +88,20 @@ static int write_congestion(char *text, const struct proc_entry *entry)
 	return 0;
 }
 
+/* ---- how many are in TIME_WAIT: what is above that now, goes ---------------------------------------------------------------- */
+
+static int write_max_tw_buckets(char *text, const struct proc_entry *entry)
+{
+	int error = proc_write_limited(text, entry);
+
+	if (!error)
+		tcp_timewait_trim();
+	return error;
+}
+
 /* ---- the table ---------------------------------------------------------------------------------------------------------------- */
 
-#define SETTING(name, field, low, high)                                          \
-	{                                                                        \
-		"tcp_" name, 0644, .show = show_setting, .write = write_setting, \
-				   .data = &(struct setting)                     \
-		{                                                                \
-			&tcp_sysctl.field, low, high                             \
-		}                                                                \
-	}
+#define SETTING(name, field, low, high) PROC_LIMITED("tcp_" name, tcp_sysctl.field, low, high)
 #define TRIPLE(name, field)                                                    \
 	{                                                                      \
 		"tcp_" name, 0644, .show = show_triple, .write = write_triple, \
@@ -151,7 +125,8 @@ static const struct proc_entry files[] = {
 	SETTING("max_orphans", max_orphans, 0, INT32_MAX),
 	SETTING("max_reordering", max_reordering, 3, 255),
 	SETTING("max_syn_backlog", max_syn_backlog, 0, INT32_MAX),
-	SETTING("max_tw_buckets", max_tw_buckets, 0, INT32_MAX),
+	{ "tcp_max_tw_buckets", 0644, .show = proc_show_limited, .write = write_max_tw_buckets,
+	  .data = &(struct proc_limits){ &tcp_sysctl.max_tw_buckets, 0, INT32_MAX } },
 	SETTING("notsent_lowat", notsent_lowat, 0, UINT32_MAX),
 	SETTING("orphan_retries", orphan_retries, 0, 255),
 	SETTING("reordering", reordering, 3, 255),

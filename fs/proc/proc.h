@@ -36,6 +36,22 @@ void proc_show_u32(struct seq_buf *out, const struct proc_entry *entry);
 void proc_show_u64(struct seq_buf *out, const struct proc_entry *entry);
 int proc_write_u32(char *text, const struct proc_entry *entry);
 int proc_write_u64(char *text, const struct proc_entry *entry);
+/* A number within limits: .data is a struct proc_limits. Outside of them: -EINVAL. */
+struct proc_limits {
+	u32 *value;
+	u32 least, most;
+};
+void proc_show_limited(struct seq_buf *out, const struct proc_entry *entry);
+int proc_write_limited(char *text, const struct proc_entry *entry);
+/* The whole entry of such a file. */
+#define PROC_LIMITED(name, variable, low, high)                                     \
+	{                                                                           \
+		name, 0644, .show = proc_show_limited, .write = proc_write_limited, \
+			    .data = &(struct proc_limits)                           \
+		{                                                                   \
+			&(variable), low, high                                      \
+		}                                                                   \
+	}
 
 /* That of a file with file_ops of its own. */
 const struct proc_entry *proc_entry_of(const struct inode *inode);

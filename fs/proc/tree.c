@@ -90,43 +90,6 @@ void proc_register(const char *directory, const struct proc_entry *entries, size
 		add(dir, entries[i].name, strlen(entries[i].name), &entries[i]);
 }
 
-void proc_show_text(struct seq_buf *out, const struct proc_entry *entry)
-{
-	seq_printf(out, "%s\n", (const char *)entry->data);
-}
-
-void proc_show_u32(struct seq_buf *out, const struct proc_entry *entry)
-{
-	seq_printf(out, "%u\n", READ_ONCE(*(const u32 *)entry->data));
-}
-
-void proc_show_u64(struct seq_buf *out, const struct proc_entry *entry)
-{
-	seq_printf(out, "%llu\n", READ_ONCE(*(const u64 *)entry->data));
-}
-
-int proc_write_u64(char *text, const struct proc_entry *entry)
-{
-	u64 value;
-	int error = parse_u64(text, NULL, &value);
-
-	if (!error)
-		WRITE_ONCE(*(u64 *)entry->data, value);
-	return error;
-}
-
-int proc_write_u32(char *text, const struct proc_entry *entry)
-{
-	u64 value;
-	int error = parse_u64(text, NULL, &value);
-
-	if (!error && value > UINT32_MAX)
-		error = -EINVAL;
-	if (!error)
-		WRITE_ONCE(*(u32 *)entry->data, (u32)value);
-	return error;
-}
-
 /* ---- files and symlinks ------------------------------------------------------------------------------ */
 
 const struct proc_entry *proc_entry_of(const struct inode *inode)

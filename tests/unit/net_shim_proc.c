@@ -52,23 +52,3 @@ int net_shim_proc_write(const char *directory, const char *name, const char *tex
 	snprintf(copy, sizeof(copy), "%s", text);
 	return entry->write(copy, entry);
 }
-
-void proc_show_text(struct seq_buf *out, const struct proc_entry *entry)
-{
-	seq_printf(out, "%s\n", (const char *)entry->data);
-}
-
-void proc_show_u32(struct seq_buf *out, const struct proc_entry *entry)
-{
-	seq_printf(out, "%u\n", *(const u32 *)entry->data);
-}
-
-void proc_show_u64(struct seq_buf *out, const struct proc_entry *entry)
-{
-	seq_printf(out, "%llu\n", *(const u64 *)entry->data);
-}
-
-int proc_write_u64(char *text, const struct proc_entry *entry)
-{
-	return parse_u64(text, NULL, entry->data);
-}

@@ -1,4 +1,4 @@
-/* sources: tests/unit/net_shim.c tests/unit/net_shim_dev.c tests/unit/net_shim_ip.c tests/unit/net_shim_sock.c tests/unit/net_shim_proc.c net/skbuff.c net/checksum.c net/neigh.c net/arp.c net/route.c net/pmtu.c net/ip_input.c net/ip_options.c net/ip_fragment.c net/ip_output.c net/icmp.c net/icmp_rate.c net/snmp.c net/ip_proc.c net/ip_sysctl.c fs/iov_iter.c fs/seq_buf.c kernel/lib/string.c kernel/lib/hash.c kernel/lib/printf.c */
+/* sources: tests/unit/net_shim.c tests/unit/net_shim_dev.c tests/unit/net_shim_ip.c tests/unit/net_shim_sock.c tests/unit/net_shim_proc.c fs/proc/value.c net/skbuff.c net/checksum.c net/neigh.c net/arp.c net/route.c net/pmtu.c net/ip_input.c net/ip_options.c net/ip_fragment.c net/ip_output.c net/icmp.c net/icmp_rate.c net/snmp.c net/ip_proc.c net/ip_sysctl.c fs/iov_iter.c fs/seq_buf.c kernel/lib/string.c kernel/lib/hash.c kernel/lib/printf.c */
 #include "net_shim.h"
 
 #include <string.h>
