@@ -12,7 +12,7 @@ FUZZ_OUT := $(O)/fuzz
 FUZZERS := $(basename $(notdir $(sort $(wildcard tests/fuzz/fuzz_*.c))))
 FUZZ_CFLAGS := -std=gnu11 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer \
 	       -fno-strict-aliasing -Wall -Wextra -Wno-unused-parameter -I. -DHOST_TEST $(if $(filter true,$(CI)),-Werror)
-FUZZ_OBJS := $(patsubst %,$(FUZZ_OUT)/obj/%.o,tests/fuzz/fuzz.c $(call unit_sources,test_tcp_script))
+FUZZ_OBJS := $(patsubst %,$(FUZZ_OUT)/obj/%.o,tests/fuzz/fuzz.c $(filter-out tests/unit/tcp_script_%,$(call unit_sources,test_tcp_script)))
 
 $(FUZZERS:%=$(FUZZ_OUT)/%): $(FUZZ_OUT)/%: $(FUZZ_OUT)/obj/tests/fuzz/%.c.o $(FUZZ_OBJS)
 	$(call say,FUZZLD,$@)
