@@ -242,7 +242,7 @@ static int wait_for_more(struct reading *reading, bool ended, u64 deadline)
 	int result;
 
 	if (reading->copied) {
-		if (!deadline || has_ended(sk) || signal_pending())
+		if (!deadline || ended || signal_pending())
 			return 1;
 	} else {
 		result = ended ? look_for_end(sk) : 0;

@@ -21,6 +21,9 @@ u64 net_shim_fail_nth(u64 nth);
 /* Has it come to that? */
 bool net_shim_failed(void);
 
+/* Called once, while bytes are copied to or from a program: what another CPU does meanwhile. */
+extern void (*net_shim_copying)(void);
+
 /* Time passes; timers that come due run, in order. */
 void net_shim_advance(u64 ns);
 u32 net_shim_timers(void);     /* how many are started */

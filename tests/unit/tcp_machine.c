@@ -396,6 +396,19 @@ ssize_t machine_recv(struct sock *sk, u32 size, u32 flags)
 	return result;
 }
 
+ssize_t machine_recv_all(struct sock *sk, u32 size, u32 flags)
+{
+	struct iov_iter to;
+	struct iovec iov;
+	struct msg msg = { .data = &to, .flags = flags | MSG_WAITALL };
+	ssize_t result;
+
+	iov_iter_user(&to, &iov, buffer, min_t(u32, size, sizeof(buffer)));
+	result = sk->ops->recvmsg(sk, &msg);
+	collect();
+	return result;
+}
+
 ssize_t machine_read(struct sock *sk, u32 at, u32 size, u32 flags)
 {
 	ssize_t result = machine_recv(sk, size, flags);

@@ -73,6 +73,8 @@ ssize_t machine_write(struct sock *sk, u32 at, u32 size, u32 flags);
 /* What is read is in machine_bytes. */
 ssize_t machine_recv(struct sock *sk, u32 size, u32 flags);
 extern const u8 *const machine_bytes;
+/* The same with MSG_WAITALL, and into a program's memory. What it waits for must come while it copies: net_shim_copying. */
+ssize_t machine_recv_all(struct sock *sk, u32 size, u32 flags);
 /* What is read must be the stream from `at` on; with MSG_OOB one byte, any. */
 ssize_t machine_read(struct sock *sk, u32 at, u32 size, u32 flags);
 

@@ -54,6 +54,7 @@ struct line {
 };
 
 char *next_word(struct line *line); /* NULL: the line is over */
+bool is_empty(const struct line *line);
 bool takes(struct line *line, const char *wanted);
 char *need_word(struct line *line);
 u32 number(const char *word);

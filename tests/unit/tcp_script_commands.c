@@ -112,6 +112,47 @@ static void do_peek(struct line *line)
 	check_result(line, machine_read(peer->sk, peer->read, size, MSG_PEEK), size);
 }
 
+static void run_command(struct line *line);
+static struct line meanwhile;
+
+/* Without a check: what is being copied is in no queue, and still charged for. */
+static void run_meanwhile(void)
+{
+	run_command(&meanwhile);
+}
+
+/* meanwhile LINE: it happens while the next `waitall` copies its first bytes. */
+static void do_meanwhile(struct line *line)
+{
+	meanwhile.at = meanwhile.text;
+	snprintf(meanwhile.text, sizeof(meanwhile.text), "%s", line->at);
+	line->at += strlen(line->at);
+	net_shim_copying = run_meanwhile;
+}
+
+static void read_all(struct line *line, u32 flags)
+{
+	u32 size = need_number(line);
+	ssize_t result = machine_recv_all(peer->sk, size, flags);
+
+	for (ssize_t i = 0; i < result; i++)
+		if (machine_bytes[i] != machine_byte(peer->read + i))
+			FAIL("byte %u is not the right one", (u32)(peer->read + i));
+	if (result > 0 && !(flags & MSG_PEEK))
+		peer->read += result;
+	check_result(line, result, size);
+}
+
+static void do_waitall(struct line *line)
+{
+	read_all(line, 0);
+}
+
+static void do_peekall(struct line *line)
+{
+	read_all(line, MSG_PEEK);
+}
+
 /* What is skipped is not read: an urgent byte that is not in line. */
 static void do_skip(struct line *line)
 {
@@ -372,6 +413,9 @@ static const struct command {
 	{ "oob", do_oob, false },
 	{ "read", do_read, false },
 	{ "peek", do_peek, false },
+	{ "meanwhile", do_meanwhile, true },
+	{ "waitall", do_waitall, false },
+	{ "peekall", do_peekall, false },
 	{ "skip", do_skip, false },
 	{ "read_oob", do_read_oob, false },
 	{ "close", do_close, false },
@@ -394,25 +438,31 @@ static const struct command {
 	{ "poll", do_poll, true },
 };
 
-void script_run_line(struct line *line)
+static void run_command(struct line *line)
 {
-	static char where[100];
-	char *word = next_word(line);
+	char *word = need_word(line);
 
-	if (!word)
-		return;
 	for (u32 i = 0; i < ARRAY_SIZE(commands); i++) {
 		if (strcmp(commands[i].name, word))
 			continue;
 		if (!commands[i].looks)
 			script_expect_nothing();
-		machine_where = where;
 		commands[i].run(line);
-		snprintf(where, sizeof(where), "%s:%d", script_file, script_line);
 		if (next_word(line))
 			FAIL("the line is longer than what is understood");
-		machine_check_all();
 		return;
 	}
 	FAIL("nobody knows \"%s\"", word);
+}
+
+void script_run_line(struct line *line)
+{
+	static char where[100];
+
+	if (is_empty(line))
+		return;
+	machine_where = where;
+	run_command(line);
+	snprintf(where, sizeof(where), "%s:%d", script_file, script_line);
+	machine_check_all();
 }

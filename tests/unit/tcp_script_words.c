@@ -23,6 +23,11 @@ char *next_word(struct line *line)
 	return word;
 }
 
+bool is_empty(const struct line *line)
+{
+	return !line->at[strspn(line->at, " \t")];
+}
+
 bool takes(struct line *line, const char *wanted)
 {
 	struct line before = *line;
