@@ -69,17 +69,18 @@ $(B)/%.S.o: %.S $(B)/.flags
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(ASFLAGS) -MMD -MP -c -o $@ $<
 
-# Written only when it changes, so that another flag, compiler or set of sources rebuilds what it must.
+# Written only when it changes, so that another flag, compiler or set of sources rebuilds what it must. Another
+# make may do the same at the same time.
+write_if_changed = > $@.$$$$ && if cmp -s $@.$$$$ $@; then rm $@.$$$$; else mv $@.$$$$ $@; fi
+
 $(B)/.flags: FORCE | setup
 	$(Q)mkdir -p $(@D)
-	$(Q)printf '%s\n' '$(subst ','\'',$(CC) $(CPPFLAGS) $(CFLAGS) $(ASFLAGS) $(LD) $(LDFLAGS))' > $@.new
-	$(Q)$(CC) --version | head -n 1 >> $@.new
-	$(Q)cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+	$(Q){ printf '%s\n' '$(subst ','\'',$(CC) $(CPPFLAGS) $(CFLAGS) $(ASFLAGS) $(LD) $(LDFLAGS))'; \
+		$(CC) --version | head -n 1; } $(write_if_changed)
 
 $(B)/.objs: FORCE | setup
 	$(Q)mkdir -p $(@D)
-	$(Q)printf '%s\n' $(OBJS) > $@.new
-	$(Q)cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+	$(Q)printf '%s\n' $(OBJS) $(write_if_changed)
 
 # The image carries its own symbol table, for backtraces. It is linked with an empty table to learn the
 # addresses, then with the real one. linker.ld puts the table behind everything it lists, so that the

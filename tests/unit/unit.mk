@@ -7,7 +7,7 @@
 #	make unit T=rotate		only tests with "rotate" in their name
 #	make unit HOSTCC=clang		with the other compiler
 #
-# Included by the root Makefile, which defines O, Q, T, say, setup and FORCE.
+# Included by the root Makefile, which defines O, Q, T, say, write_if_changed, setup and FORCE.
 
 HOSTCC	?= gcc
 UNIT	:= $(O)/unit
@@ -36,8 +36,7 @@ $(UNIT)/obj/%.c.o: %.c $(UNIT)/.flags
 
 $(UNIT)/.flags: FORCE | setup
 	$(Q)mkdir -p $(@D)
-	$(Q)echo '$(HOSTCC) $(UNIT_CFLAGS)' > $@.new
-	$(Q)cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+	$(Q)echo '$(HOSTCC) $(UNIT_CFLAGS)' $(write_if_changed)
 
 -include $(shell find $(UNIT)/obj -name '*.d' 2>/dev/null)
 
