@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 import qemu
+import sys_programs
 from guest import OUT, PROMPT
 
 READY = r"boot: ready in (\d+) us"
@@ -42,9 +43,16 @@ def test_cpus_online(boot, smp):
 
 @pytest.mark.parametrize("cpu", ["qemu64", "max,-smep,-smap,-umip", "max,-invtsc,-rdtscp"])
 def test_plain_processors(boot, cpu):
-    """What the processor lacks is not used."""
-    guest = boot(cpu=cpu, smp=2, append="selftest")
+    """What the processor lacks is not used: by traps, page tables, clocks, and the switch from one to the next."""
+    guest = boot(cpu=cpu, smp=2, append="selftest=cpu,uaccess,mm,vm_clone,smp,timer,idle,sched_slices,trace")
     assert guest.wait_exit() == qemu.EXIT_SUCCESS
+
+
+def test_programs_on_a_plain_processor(boot):
+    """Without XSAVE and FSGSBASE, too, each thread has its own registers."""
+    words = "fpu:threads,ids_and_local_storage"
+    output = sys_programs.on_pollux(boot, words, cpu="qemu64", smp=2)
+    assert not sys_programs.difference(sys_programs.on_linux(words), output)
 
 
 def iso_drive(kind):
@@ -72,7 +80,7 @@ def test_iso_with_the_kernel_alone(boot):
 
 def test_iso_runs_self_tests_from_the_menu(boot):
     """An entry of GRUB's menu, chosen by its key over the serial line; then power is off."""
-    guest = boot(kernel=None, debug_exit=False, smp=2, extra=("-nic", "none", *iso_drive("cd")))
+    guest = boot(kernel=None, debug_exit=False, extra=("-nic", "none", *iso_drive("cd")))
     guest.expect("self-tests, then power off")
     guest.send("t")
     assert int(guest.expect(r"selftest: (\d+) passed, 0 failed").group(1)) > 0
