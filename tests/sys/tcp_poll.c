@@ -291,3 +291,149 @@ TEST(oneshot)
 	MUST(epoll_ctl(epfd, EPOLL_CTL_MOD, ends[0], &event));
 	say("%d event", epoll_wait(epfd, &got, 1, 0));
 }
+
+/* What is in the way of a FIN: data that has no room at the peer's. So states that pass in no time stay. */
+
+TEST(fin_wait1)
+{
+	tcp_pair(ends, 5650);
+	fill(ends[0]);
+	SHOW(shutdown(ends[0], SHUT_WR));
+	say_state("it", ends[0]);
+	say_masks("its FIN waits", ends[0]);
+	say_masks("peer", ends[1]);
+	SHOW(write(ends[1], "abc", 3));
+	wait_for(ends[0], POLLIN);
+	say_masks("data", ends[0]);
+	SHOW(send(ends[0], "x", 1, MSG_NOSIGNAL));
+	SHOW(shutdown(ends[0], SHUT_RD));
+	say_state("it", ends[0]);
+	say_masks("shut both ways", ends[0]);
+	SHOW(read(ends[0], buf, 10));
+	SHOW(read(ends[0], buf, 10));
+	reset_and_close(ends[1]);
+	wait_for(ends[0], POLLERR);
+	say_masks("reset", ends[0]);
+	say_so_error(ends[0]);
+}
+
+TEST(closing)
+{
+	tcp_pair(ends, 5660);
+	fill(ends[0]);
+	SHOW(shutdown(ends[0], SHUT_WR));
+	SHOW(shutdown(ends[1], SHUT_WR));
+	wait_state(ends[0], "CLOSING");
+	say_masks("both have closed", ends[0]);
+	wait_state(ends[1], "FIN_WAIT2");
+	say_masks("peer", ends[1]);
+	SHOW(read(ends[0], buf, 10));
+	SHOW(send(ends[0], "x", 1, MSG_NOSIGNAL));
+	SHOW(shutdown(ends[0], SHUT_WR));
+	SHOW(shutdown(ends[0], SHUT_RD));
+	watch_edges(ends[0]);
+	say_edge("closing");
+	while (read(ends[1], buf, sizeof(buf)) > 0)
+		;
+	wait_state(ends[0], "CLOSE");
+	wait_edge("closed");
+	say_masks("all acknowledged", ends[0]);
+	wait_state(ends[1], "CLOSE");
+	say_masks("peer", ends[1]);
+	say_so_error(ends[0]);
+}
+
+TEST(last_ack)
+{
+	tcp_pair(ends, 5670);
+	fill(ends[0]);
+	SHOW(shutdown(ends[1], SHUT_WR));
+	wait_state(ends[0], "CLOSE_WAIT");
+	say_masks("full, and their FIN", ends[0]);
+	SHOW(shutdown(ends[0], SHUT_WR));
+	say_state("it", ends[0]);
+	say_masks("ours waits", ends[0]);
+	say_masks("peer", ends[1]);
+	SHOW(read(ends[0], buf, 10));
+	SHOW(send(ends[0], "x", 1, MSG_NOSIGNAL));
+	say_peer(ends[0]);
+	watch_edges(ends[0]);
+	say_edge("last");
+	while (read(ends[1], buf, sizeof(buf)) > 0)
+		;
+	wait_state(ends[0], "CLOSE");
+	wait_edge("closed");
+	say_masks("all acknowledged", ends[0]);
+	say_so_error(ends[0]);
+}
+
+TEST(last_ack_reset)
+{
+	tcp_pair(ends, 5680);
+	fill(ends[0]);
+	SHOW(shutdown(ends[1], SHUT_WR));
+	wait_state(ends[0], "CLOSE_WAIT");
+	SHOW(shutdown(ends[0], SHUT_WR));
+	reset_and_close(ends[1]);
+	wait_state(ends[0], "CLOSE");
+	say_masks("reset", ends[0]);
+	say_so_error(ends[0]);
+}
+
+TEST(close_wait_reset)
+{
+	tcp_pair(ends, 5690);
+	fill(ends[0]);
+	SHOW(shutdown(ends[1], SHUT_WR));
+	wait_state(ends[0], "CLOSE_WAIT");
+	reset_and_close(ends[1]);
+	wait_state(ends[0], "CLOSE");
+	say_masks("reset", ends[0]);
+	say_so_error(ends[0]);
+	SHOW(send(ends[0], "x", 1, MSG_NOSIGNAL));
+}
+
+/* The first fits into the queue and one more; of the others' SYNs nothing is heard. */
+TEST(syn_sent)
+{
+	struct sockaddr_in addr = LO(5700);
+	int listener = tcp_listener(5700, 0), fd;
+
+	tcp_client(5700);
+	wait_queued(listener, 1);
+	fd = tcp_socket();
+	no_wait(fd);
+	SHOW(connect(fd, SA(addr)));
+	say_state("it", fd);
+	say_masks("under way", fd);
+	SHOW(shutdown(fd, SHUT_RD));
+	say_state("it", fd);
+	say_masks("shut for reading", fd);
+	SHOW(read(fd, buf, 1));
+	SHOW(send(fd, "x", 1, MSG_NOSIGNAL | MSG_DONTWAIT));
+	say_so_error(fd);
+	SHOW(shutdown(fd, SHUT_WR));
+	say_state("it", fd);
+	say_masks("shut", fd);
+	say_so_error(fd);
+	SHOW(connect(fd, SA(addr)));
+}
+
+/* Simultaneous open, with itself. */
+TEST(itself)
+{
+	struct sockaddr_in addr = LO(5710);
+	int fd = tcp_bound(5710);
+
+	SHOW(connect(fd, SA(addr)));
+	say_state("it", fd);
+	say_masks("idle", fd);
+	MUST(write(fd, "abc", 3));
+	wait_readable(fd, 3);
+	say_masks("data", fd);
+	SHOW(shutdown(fd, SHUT_WR));
+	wait_state(fd, "CLOSE");
+	say_masks("closed", fd);
+	SHOW(read(fd, buf, 10));
+	SHOW(read(fd, buf, 10));
+}
