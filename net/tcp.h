@@ -482,7 +482,7 @@ struct tcp_sock *tcp_create(gfp_t gfp);
 /* TCP_DEFER_ACCEPT: net/tcp_option.c. */
 u32 tcp_defer_accept_s(const struct tcp_sock *tp);
 /* Orphans (no file, not yet CLOSED), memory: limits and counts of /proc/net/sockstat. */
-bool tcp_too_many_orphans(void);
+bool tcp_orphan_costs_too_much(const struct tcp_sock *tp);
 u64 tcp_memory_pages(void);    /* in the queues of all connections: net/tcp_proc.c */
 extern u64 tcp_orphan_count;   /* atomic */
 extern u64 tcp_timewait_count; /* atomic */

@@ -33,14 +33,19 @@ void tcp_wake(struct tcp_sock *tp, u32 events)
 		sock_wake(sk, events);
 }
 
+/* More than the first number of tcp_wmem, when all connections together have too much. */
+static bool sends_too_much(u32 wmem)
+{
+	return wmem >= tcp_sysctl.wmem[0] && unlikely(tcp_memory_above(TCP_MEM_LIMIT));
+}
+
 bool tcp_has_room(const struct tcp_sock *tp)
 {
 	const struct sock *sk = &tp->inet.sk;
 	u32 lowat = READ_ONCE(tp->notsent_lowat) ?: READ_ONCE(tcp_sysctl.notsent_lowat);
+	u32 used = READ_ONCE(sk->wmem);
 
-	if (unlikely(tcp_memory_above(TCP_MEM_LIMIT)) && READ_ONCE(sk->wmem) >= tcp_sysctl.wmem[0])
-		return false;
-	return READ_ONCE(sk->wmem) < READ_ONCE(sk->sndbuf) &&
+	return used < READ_ONCE(sk->sndbuf) && !sends_too_much(used) &&
 	       READ_ONCE(tp->write_seq) - READ_ONCE(tp->snd_nxt) < lowat;
 }
 
@@ -50,7 +55,7 @@ bool tcp_is_writable(const struct tcp_sock *tp)
 	u32 lowat = READ_ONCE(tp->notsent_lowat) ?: READ_ONCE(tcp_sysctl.notsent_lowat);
 	u32 used = READ_ONCE(sk->wmem), limit = READ_ONCE(sk->sndbuf);
 
-	return used < limit && limit - used >= used / 2 &&
+	return used < limit && limit - used >= used / 2 && !sends_too_much(used) &&
 	       2ULL * (READ_ONCE(tp->write_seq) - READ_ONCE(tp->snd_nxt)) < lowat;
 }
 
@@ -379,24 +384,27 @@ static void linger(struct sock *sk)
 			clock_ns_after(sk->linger * NSEC_PER_SEC));
 }
 
-bool tcp_too_many_orphans(void)
+bool tcp_orphan_costs_too_much(const struct tcp_sock *tp)
 {
 	return __atomic_load_n(&tcp_orphan_count, __ATOMIC_RELAXED) >
-	       READ_ONCE(tcp_sysctl.max_orphans);
+		       READ_ONCE(tcp_sysctl.max_orphans) ||
+	       sends_too_much(tp->inet.sk.wmem);
 }
 
 /* The second half: nobody will ever ask for it again. Under sk.lock. */
 static void make_orphan(struct tcp_sock *tp)
 {
+	bool costs_too_much;
+
 	if (tcp_in(tp, TCPF(TCP_CLOSE))) {
 		tcp_unbind_port(tp);
 		return;
 	}
 	tp->flags |= TCP_F_ORPHAN;
 	__atomic_add_fetch(&tcp_orphan_count, 1, __ATOMIC_RELAXED);
-	if (tcp_too_many_orphans() || (tcp_in(tp, TCPF(TCP_FIN_WAIT2)) && tp->linger2 < 0)) {
-		snmp_inc(tcp_too_many_orphans() ? TCPEXT_TCPAbortOnMemory
-						: TCPEXT_TCPAbortOnLinger);
+	costs_too_much = tcp_orphan_costs_too_much(tp);
+	if (costs_too_much || (tcp_in(tp, TCPF(TCP_FIN_WAIT2)) && tp->linger2 < 0)) {
+		snmp_inc(costs_too_much ? TCPEXT_TCPAbortOnMemory : TCPEXT_TCPAbortOnLinger);
 		tcp_send_active_reset(tp);
 		tcp_done(tp, 0);
 	} else if (tcp_in(tp, TCPF(TCP_FIN_WAIT2))) {

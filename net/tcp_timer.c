@@ -96,7 +96,7 @@ static bool orphan_ends(struct tcp_sock *tp, u32 tries)
 {
 	u32 limit = tcp_sysctl.orphan_retries ?: 8;
 
-	if (!(tp->flags & TCP_F_ORPHAN) || (tries < limit && !tcp_too_many_orphans()))
+	if (!(tp->flags & TCP_F_ORPHAN) || (tries < limit && !tcp_orphan_costs_too_much(tp)))
 		return false;
 	snmp_inc(tries < limit ? TCPEXT_TCPAbortOnMemory : TCPEXT_TCPAbortOnTimeout);
 	tcp_send_active_reset(tp);

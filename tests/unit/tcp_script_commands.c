@@ -322,6 +322,10 @@ static u32 ask(const struct tcp_sock *tp, const char *name)
 		return (tp->srtt >> 3) / 1000;
 	if (!strcmp(name, "ooo"))
 		return tp->ooo.count;
+	if (!strcmp(name, "sndbuf"))
+		return tp->inet.sk.sndbuf;
+	if (!strcmp(name, "wmem"))
+		return tp->inet.sk.wmem;
 	if (!strcmp(name, "rcvbuf"))
 		return tp->inet.sk.rcvbuf;
 	if (!strcmp(name, "buffers_full"))

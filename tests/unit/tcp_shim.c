@@ -91,7 +91,7 @@ void tcp_send_challenge_ack(struct tcp_sock *tp)
 	tcp_send_ack(tp);
 }
 
-bool tcp_too_many_orphans(void)
+bool tcp_orphan_costs_too_much(const struct tcp_sock *tp)
 {
 	return false;
 }

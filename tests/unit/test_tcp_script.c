@@ -17,7 +17,7 @@ _Noreturn void exit(int status);
 static const char *const files[] = {
 	"open", "listen", "sequence", "reset",	"close",  "timewait", "data",
 	"ack",	"window", "options",  "urgent", "timers", "recovery", "congestion",
-	"icmp", "attack", "coalesce", "rcvbuf", "ecn",
+	"icmp", "attack", "coalesce", "rcvbuf", "ecn",	  "poll",     "memory",
 };
 
 #define MAX_CASES 512
