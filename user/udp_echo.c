@@ -38,8 +38,6 @@ int main(int argc, char **argv)
 		fail("bind");
 	if (argc > 2)
 		epfd = watch(sock);
-	printf("udp_echo: port %d\n", ntohs(address.sin_port));
-	fflush(stdout);
 	for (;;) {
 		static char datagram[65536];
 		struct sockaddr_in from;
