@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The book (README.md and docs/*.md) taken apart: what its pages claim, in a form that tests can check.
+"""The book (README.md, docs/*.md, docs/journey/*.md) taken apart: what its pages claim, in a form that tests can check.
 
     `kernel/wait.c:prepare_to_wait`     a file and a name in it; `kernel/wait.c` alone: a file
     [text](page.md#heading)             a link
@@ -7,7 +7,8 @@
                                         a line /* ... */ stands for something left out
     ```console                          what a terminal shows: `$ command`, `pollux> command` at the kernel's
                                         prompt, `/root # command` at the shell, and the answers; a line ...
-                                        stands for something left out
+                                        stands for something left out. In docs/journey/ also `host$ command`, typed
+                                        at a second terminal, in bash
 """
 
 import dataclasses
@@ -17,10 +18,15 @@ import shlex
 
 from guest import OUT, PROMPT, ROOT
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCS = ROOT / "docs"
+# One story, in this order: its README, then step by step.
+JOURNEY = [DOCS / "journey/README.md",
+           *sorted((DOCS / "journey").glob("[0-9]*.md"), key=lambda page: int(page.name.partition("-")[0]))]
+PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md")), *JOURNEY]
 # Of `make run`, as qemu.Machine names them.
 SETTINGS = {"SMP": "smp", "MEM": "mem", "APPEND": "append", "CPU": "cpu", "INITRD": "initrd"}
 SHELL_PROMPT = "/root # "
+HOST_PROMPT = "host$ "
 # Who speaks in a block that does not say how the guest was started: with INITRD= it is the kernel's prompt.
 STARTED_BY = {PROMPT: "make run INITRD=", SHELL_PROMPT: "make run"}
 LEFT_OUT_C = re.compile(r"/\* \.\.\. \*/")
@@ -36,7 +42,7 @@ class Block:
     lines: list
 
     def __str__(self):
-        return f"{self.page.name}:{self.line}"
+        return f"{self.page.relative_to(ROOT)}:{self.line}"
 
 
 def blocks(page, language=None):
@@ -160,16 +166,18 @@ class Transcript:
         return line.replace("N", "[0-9a-fx]+").replace(r"\ ", r"\s+")
 
     def parts(self):
-        """The lines to be found, in pieces that were next to each other."""
-        pieces = [[]]
-        for line in self.block.lines:
-            if line.startswith("$ "):
-                continue
-            if line.strip() == "...":
-                pieces.append([])
-            elif line.strip() != self.prompt.strip():
-                pieces[-1].append(shape(line))
-        return [piece for piece in pieces if piece]
+        return parts_of(line for line in self.block.lines if not line.startswith("$ ") and line.strip() != self.prompt.strip())
+
+
+def parts_of(lines):
+    """The lines to be found, in pieces that were next to each other."""
+    pieces = [[]]
+    for line in lines:
+        if line.strip() == "...":
+            pieces.append([])
+        else:
+            pieces[-1].append(shape(line))
+    return [piece for piece in pieces if piece]
 
 
 MONTHS = "Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec"
@@ -192,9 +200,12 @@ def speaker(block):
 
 
 def transcripts():
-    """The console blocks in which a guest speaks: they begin with `$ make run`, or are all prompt."""
+    """The console blocks in which a guest speaks: they begin with `$ make run`, or are all prompt. The journey's pages
+    share a guest: see story()."""
     found = []
     for block in all_blocks("console"):
+        if block.page in JOURNEY:
+            continue
         prompt, first = speaker(block), block.lines[0]
         command = shlex.split(STARTED_BY[prompt] if first.startswith(prompt) else first.removeprefix("$ "))
         if command[:2] != ["make", "run"]:
@@ -216,3 +227,16 @@ def missing_part(parts, output):
                 return piece
         at += len(piece)
     return None
+
+
+def story():
+    """What is typed in the journey's pages, from the first to the last: (block, prompt, command, lines that answer)."""
+    told = []
+    for block in (block for page in JOURNEY for block in blocks(page, "console")):
+        for line in block.lines:
+            prompt = next((prompt for prompt in (SHELL_PROMPT, HOST_PROMPT) if line.startswith(prompt)), None)
+            if prompt:
+                told.append((block, prompt, line.removeprefix(prompt), []))
+            elif told and told[-1][0] is block:
+                told[-1][3].append(line)
+    return told
