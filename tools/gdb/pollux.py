@@ -575,6 +575,14 @@ def host(address, port):
     return f"{ipaddress.ip_address(address)}:{int.from_bytes(port, 'big')}"
 
 
+# As in drivers/e1000_regs.h.
+CAUSES = {0: "sent", 1: "nothing more to send", 2: "link", 4: "few buffers left", 6: "no buffer was left", 7: "received"}
+
+
+def causes(icr):
+    return ", ".join(what for bit, what in CAUSES.items() if int(icr) >> bit & 1) or "nothing"
+
+
 def show_socket(sk):
     print(f"  socket {int(sk['ino'])} ({text_of(sk['ops']['name'])}), struct sock * {int(sk.address):#x}:"
           f" {int(sk['receive_queue']['count'])} on its receive queue, rmem {int(sk['rmem'])}")
@@ -585,7 +593,7 @@ SHOW = {
     ("frame", "trap_frame"): lambda frame: print(
         f"  vector {int(frame['vector'])}; {task_name(current_task(selected_cpu()))} was interrupted at"
         f" {symbol_name(frame['rip'])}"),
-    ("icr", "unsigned int"): lambda icr: print(f"  the card's ICR says {int(icr):#x}"),
+    ("icr", "unsigned int"): lambda icr: print(f"  the card's ICR says {int(icr):#x}: {causes(icr)}"),
     ("napi", "napi"): lambda napi: print(f"  struct napi * {int(napi.address):#x}, polled by {symbol_name(napi['poll'])}"),
     ("skb", "sk_buff"): lambda skb: print(
         f"  struct sk_buff * {int(skb.address):#x}: {int(skb['len'])} bytes at {int(skb['data']):#x}"),
