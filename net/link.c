@@ -15,6 +15,8 @@
 #include <kernel/mm/slab.h>
 #include <kernel/mutex.h>
 #include <kernel/printk.h>
+#include <net/checksum.h>
+#include <net/ip.h>
 
 #define MILLION	 1000000
 #define RETRY_NS NSEC_PER_MSEC /* the driver's ring was full */
@@ -130,24 +132,56 @@ static void enqueue(struct link_way *way, struct sk_buff *skb)
 	}
 }
 
-/* One bit, in a buffer that nobody else sees. The checksum that the card vouched for says nothing any more. */
+/* The frame in a buffer that nobody else sees; NULL: there is no memory for that. Takes the reference. */
+static struct sk_buff *make_own(struct link_way *way, struct sk_buff *skb)
+{
+	struct sk_buff *copy;
+
+	if (!skb_shared(skb))
+		return skb;
+	copy = skb_clone(skb, GFP_ATOMIC);
+	skb_put(skb);
+	way->counts.dropped += !copy;
+	return copy;
+}
+
+/* One bit. The checksum that the card vouched for says nothing any more. */
 static struct sk_buff *corrupt(struct link_way *way, struct sk_buff *skb)
 {
 	u64 bit = next_random(way) % (skb_headlen(skb) * 8);
 
-	if (skb_shared(skb)) {
-		struct sk_buff *copy = skb_clone(skb, GFP_ATOMIC);
-
-		skb_put(skb);
-		if (!copy) {
-			way->counts.dropped++;
-			return NULL;
-		}
-		skb = copy;
+	skb = make_own(way, skb);
+	if (skb) {
+		skb->data[bit / 8] ^= 1 << bit % 8;
+		skb->ip_summed = CHECKSUM_NONE;
+		way->counts.corrupted++;
 	}
-	skb->data[bit / 8] ^= 1 << bit % 8;
-	skb->ip_summed = CHECKSUM_NONE;
-	way->counts.corrupted++;
+	return skb;
+}
+
+/* Has its sender said that it heeds marks? (RFC 3168) */
+static bool may_be_marked(const struct sk_buff *skb)
+{
+	const struct ethhdr *eth = (const struct ethhdr *)skb->data;
+	const struct iphdr *ip = (const struct iphdr *)(eth + 1);
+
+	return skb_headlen(skb) >= sizeof(*eth) + sizeof(*ip) && eth->protocol == htons(ETH_P_IP) &&
+	       ip->tos & IP_ECN_MASK && skb_headlen(skb) >= sizeof(*eth) + IP_HLEN(ip);
+}
+
+/* As a router does that is short of room: what may be marked is not dropped. */
+static struct sk_buff *mark(struct link_way *way, struct sk_buff *skb)
+{
+	struct iphdr *ip;
+
+	skb = make_own(way, skb);
+	if (skb) {
+		ip = (struct iphdr *)(skb->data + ETH_HLEN);
+		ip->tos |= IP_ECN_CE;
+		ip->checksum = 0;
+		ip->checksum = ip_checksum(ip, IP_HLEN(ip));
+		way->counts.marked++;
+	}
 	return skb;
 }
 
@@ -179,6 +213,8 @@ static void take(struct link *link, struct link_way *way, struct sk_buff *skb)
 	}
 	if (happens(way, way->rules.corrupt) && skb_headlen(skb))
 		skb = corrupt(way, skb);
+	if (skb && happens(way, way->rules.mark) && may_be_marked(skb))
+		skb = mark(way, skb);
 	if (skb) {
 		log_frame(link, way, skb, twin ? ", twice" : "");
 		enqueue(way, skb);

@@ -1,13 +1,13 @@
 /*
  * Link wrappers: a bad network between a device and its cable, to test protocols on. Any device can be wrapped,
  * loopback too: by link= on the command line and by /proc/sys/net/link/NAME/ at run time; each direction has
- * rules of its own, for which frames are lost, sent twice, overtaken, damaged, late, or how many fit a second. What
+ * rules of its own, for which frames are lost, sent twice, overtaken, damaged, marked, late, or how many fit a second. What
  * passes can be logged, and kept as a pcap file (/proc/net/pcap/NAME): as this machine sees it, what it sent
  * before the bad network and what it received behind it.
  *
  * What befalls a frame follows from `seed` and from the frames before it: the same run again ends the same.
  *
- *	dev_queue_xmit -> link_ops.xmit -> [lose, corrupt, duplicate, reorder, delay] -> the driver's xmit
+ *	dev_queue_xmit -> link_ops.xmit -> [lose, duplicate, corrupt, mark, reorder, delay] -> the driver's xmit
  *	netif_receive_skb -> link_rx -> [the same] -> netif_deliver_skb
  *
  * A device that is not wrapped has its driver's own ops, and costs nothing.
@@ -27,7 +27,7 @@ extern const char *const link_direction_names[LINK_DIRECTIONS];
 /* ---- settings: link_settings.c ------------------------------------------------------------------------ */
 
 struct link_rules {
-	u64 lose, duplicate, reorder, corrupt; /* chances in a million */
+	u64 lose, duplicate, reorder, corrupt, mark; /* chances in a million */
 	u64 delay, jitter; /* ns; each frame is late by delay, and 0 to jitter more */
 	u64 rate;	   /* bits a second; 0: as fast as they come */
 };
@@ -50,7 +50,7 @@ struct link_setting {
 	const struct link_unit *units;
 	u64 max;
 };
-#define NR_LINK_SETTINGS 17
+#define NR_LINK_SETTINGS 19
 extern const struct link_setting link_settings_table[NR_LINK_SETTINGS];
 
 static inline u64 *link_value(struct link_settings *settings, const struct link_setting *setting)
@@ -86,7 +86,7 @@ void *pcap_snapshot(struct pcap_ring *ring, size_t *size);
 /* ---- the wrapper: link.c ------------------------------------------------------------------------------- */
 
 struct link_counts {
-	u64 passed, lost, duplicated, reordered, corrupted;
+	u64 passed, lost, duplicated, reordered, corrupted, marked;
 	u64 dropped; /* too many on their way, or no memory */
 };
 

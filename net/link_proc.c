@@ -97,17 +97,18 @@ static void show_counts(struct seq_buf *out, const struct proc_entry *entry)
 {
 	struct netdev *dev;
 
-	seq_printf(out, "%-8s %10s %10s %10s %10s %10s %10s %10s\n", "link", "passed", "lost",
-		   "twice", "reordered", "corrupted", "dropped", "on the way");
+	seq_printf(out, "%-8s %10s %10s %10s %10s %10s %10s %10s %10s\n", "link", "passed", "lost",
+		   "twice", "reordered", "corrupted", "marked", "dropped", "on the way");
 	for_each_netdev(dev) {
 		for (int i = 0; i < LINK_DIRECTIONS && dev->wrapped; i++) {
 			struct link_way way = dev->wrap->way[i];
 
-			seq_printf(out, "%s %s %*llu %10llu %10llu %10llu %10llu %10llu %10u\n",
+			seq_printf(out,
+				   "%s %s %*llu %10llu %10llu %10llu %10llu %10llu %10llu %10u\n",
 				   dev->name, link_direction_names[i], 15 - (int)strlen(dev->name),
 				   way.counts.passed, way.counts.lost, way.counts.duplicated,
-				   way.counts.reordered, way.counts.corrupted, way.counts.dropped,
-				   way.nr_frames);
+				   way.counts.reordered, way.counts.corrupted, way.counts.marked,
+				   way.counts.dropped, way.nr_frames);
 		}
 	}
 }

@@ -37,6 +37,7 @@ const struct link_setting link_settings_table[NR_LINK_SETTINGS] = {
 	RULE("duplicate", duplicate, chances, 1000000),
 	RULE("reorder", reorder, chances, 1000000),
 	RULE("corrupt", corrupt, chances, 1000000),
+	RULE("mark", mark, chances, 1000000),
 	RULE("delay", delay, times, MAX_TIME),
 	RULE("jitter", jitter, times, MAX_TIME),
 	RULE("rate", rate, rates, MAX_RATE),

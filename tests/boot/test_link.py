@@ -8,7 +8,7 @@ import pytest
 from shell import shell_of
 
 SETTINGS = [f"{direction}_{rule}" for direction in ("rx", "tx")
-            for rule in ("lose", "duplicate", "corrupt", "reorder", "delay", "jitter", "rate")]
+            for rule in ("lose", "duplicate", "corrupt", "mark", "reorder", "delay", "jitter", "rate")]
 
 
 @pytest.mark.parametrize("build", ["release", "debug"])

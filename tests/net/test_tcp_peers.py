@@ -12,6 +12,7 @@ import os
 import random
 import re
 import socket
+import subprocess
 import threading
 import time
 import urllib.request
@@ -115,6 +116,62 @@ def test_bulk(peer, network):
         peer.captured(path)
         peer.capture(0)
         assert not judge(path)
+
+
+# ---- marks instead of losses (ECN) ---------------------------------------------------------------------
+
+
+ECE, CWR, SYN, CE, ECT = 0x40, 0x80, 0x02, 3, 2
+
+
+def segments(path):
+    """(from the guest?, TCP's flags, IP's ECN bits, length) of each, as the guest's own end of the wire saw them."""
+    fields = ("ip.src", "tcp.flags", "ip.dsfield.ecn", "tcp.len")
+    command = ["tshark", "-n", "-r", path, "-Y", "tcp", "-T", "fields", *(word for field in fields for word in ("-e", field))]
+    lines = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True).stdout.splitlines()
+    for source, flags, ecn, length in (line.split("\t") for line in lines):
+        yield source == GUEST, int(flags, 16), int(ecn, 0), int(length)
+
+
+def set_ecn(peer, ours, guests):
+    with open("/proc/sys/net/ipv4/tcp_ecn", "w", encoding="ascii") as file:
+        file.write(str(ours))
+    peer.set("tcp_ecn", guests)
+
+
+def retransmitted(peer):
+    return int(re.search(r"Tcp: \d.*", peer.read("/proc/net/snmp")).group().split()[12])
+
+
+def test_marked(peer):
+    """A router marks what it could have dropped: each sender hears of it from the other, slows down and says so. First the
+    host asks for ECN, then the guest."""
+    if peer.smp == 1:
+        pytest.skip("the other machine's")
+    server, before, size = HostServer(), retransmitted(peer), 500 * KILOBYTE
+    set_ecn(peer, 1, 1)
+    peer.set_link("mark=3%")
+    peer.capture(CAPTURE)
+    try:
+        assert peer.send_pattern(size) == f"{size} good"
+        assert peer.tcp(f"talk {HOST} {server.port} {size}", TIMEOUT) == f"talked {size}, good"
+        marked = re.findall(r"^eth0 \wx.*", peer.read("/proc/net/link"), re.M)
+        peer.captured(peer.log_dir / "marked.pcap")
+    finally:
+        peer.set_link("")
+        peer.capture(0)
+        set_ecn(peer, 2, 2)
+        server.close()
+    assert all(int(line.split()[7]) > 0 for line in marked) and len(marked) == 2, marked
+    assert not judge(peer.log_dir / "marked.pcap")
+    seen = list(segments(peer.log_dir / "marked.pcap"))
+    for guests in (True, False):
+        assert any(mine == guests and flags & (SYN | ECE | CWR) == SYN | ECE | CWR for mine, flags, *_ in seen), "asked"
+        assert any(mine == guests and flags & (SYN | ECE) == ECE for mine, flags, *_ in seen), "told of a mark"
+        assert any(mine == guests and flags & (SYN | CWR) == CWR and length for mine, flags, _, length in seen), "slowed down"
+    assert any(not mine and ecn == CE for mine, _, ecn, _ in seen)
+    assert not any(ecn for mine, _, ecn, length in seen if mine and not length), "an ACK may not be marked"
+    assert sum(ecn != ECT for mine, _, ecn, length in seen if mine and length) <= retransmitted(peer) - before, "data may be"
 
 
 # ---- many short ones -------------------------------------------------------------------------------------

@@ -12,6 +12,8 @@
 #include <kernel/mm/vmalloc.h>
 #include <kernel/mutex.h>
 #include <kernel/panic.h>
+#include <net/checksum.h>
+#include <net/ip.h>
 #include <net/link.h>
 
 #define MS   NSEC_PER_MSEC
@@ -285,6 +287,47 @@ TEST(a_corrupt_frame_differs_in_one_bit_and_is_not_vouched_for)
 	finish(in_use);
 }
 
+/* An IP packet, with these ECN bits. */
+static struct sk_buff *ip_frame(u8 ecn)
+{
+	struct sk_buff *skb = frame(0x55555555, 100);
+	struct iphdr *ip = (struct iphdr *)(skb->data + ETH_HLEN);
+
+	((struct ethhdr *)skb->data)->protocol = htons(ETH_P_IP);
+	ip->version_ihl = 0x45;
+	ip->tos = 0x54 | ecn;
+	ip->checksum = 0;
+	ip->checksum = ip_checksum(ip, sizeof(*ip));
+	return skb;
+}
+
+TEST(what_may_be_marked_is_marked_and_the_rest_passes)
+{
+	u64 in_use;
+
+	start("tx-mark=100%");
+	in_use = net_shim_in_use();
+	for (u8 ecn = 0; ecn < 4; ecn++) {
+		struct sk_buff *skb = ip_frame(ecn), *kept = skb_get(skb);
+		struct iphdr *ip;
+
+		CHECK(dev.ops->xmit(&dev, skb));
+		skb = skb_dequeue(&sent);
+		ip = (struct iphdr *)(skb->data + ETH_HLEN);
+		CHECK_EQ(ip->tos, 0x54 | (ecn ? 3 : 0));
+		CHECK_EQ(ip_checksum(ip, sizeof(*ip)), 0);
+		CHECK_EQ(((struct iphdr *)(kept->data + ETH_HLEN))->tos, 0x54 | ecn);
+		skb_put(skb);
+		skb_put(kept);
+	}
+	CHECK(dev.ops->xmit(&dev, frame(0x55555555, 100))); /* no IP */
+	CHECK(dev.ops->xmit(&dev, frame(0x55555555, 20)));  /* not all of its header */
+	CHECK_EQ(link_.way[LINK_TX].counts.marked, 3);
+	CHECK_EQ(sent.count, 2);
+	skb_queue_purge(&sent);
+	finish(in_use);
+}
+
 TEST(a_delayed_frame_comes_later_in_order)
 {
 	u64 in_use;
@@ -445,7 +488,7 @@ TEST(without_memory_frames_are_lost_and_nothing_else)
 {
 	u64 in_use;
 
-	start("tx-delay=1ms,tx-corrupt=50%,tx-duplicate=50%,tx-reorder=20%");
+	start("tx-delay=1ms,tx-corrupt=50%,tx-mark=50%,tx-duplicate=50%,tx-reorder=20%");
 	in_use = net_shim_in_use();
 	for (u64 nth = 1; nth < 200; nth++) {
 		struct sk_buff *skb = frame(1, 100), *kept = skb_get(skb);
