@@ -8,6 +8,7 @@ one UDP datagram goes to udp_echo and one TCP segment to echo_epoll.
 
 import contextlib
 import dataclasses
+import glob
 import os
 import re
 import select
@@ -33,6 +34,12 @@ class Step:
     what: str
     file: str
     function: str
+
+    @property
+    def chapter(self):
+        """Its page of the book, from the root of the sources."""
+        page, = glob.glob(os.path.join(ROOT, "docs", "journey", f"{self.number}-*.md"))
+        return os.path.relpath(page, ROOT)
 
 
 STEPS = [

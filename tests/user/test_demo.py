@@ -40,6 +40,7 @@ def test_runs_through_without_a_terminal():
     for step in steps:
         path, line, function = re.search(r"^    (\S+):(\d+) (\w+)\(\)", step, re.M).groups()
         assert f"{function}(" in (ROOT / path).read_text(encoding="utf-8").splitlines()[int(line) - 1]
+        assert re.search(rf"^    docs/journey/{int(step.split()[0])}-[\w-]+\.md$", step, re.M)
     for number, step in enumerate(steps[2:], 3):
         assert re.search(rf"\d us after step {number - 1}\n", step)
     assert re.search(r"^  10  ep_poll_callback +\d+\.\d +-$", text, re.M)

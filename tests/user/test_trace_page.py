@@ -50,7 +50,7 @@ def test_recording(build, tmp_path):
         [step for step in ALL if step not in (10, 13)], ALL])  # the datagram to recvfrom, the segment to epoll_wait
     for journey in data["journeys"]:
         assert [step for _, step in sorted((int(index), step) for index, step in journey.items())] == sorted(journey.values())
-    assert all(step["source"] for step in data["steps"])
+    assert all(step["source"] and (tmp_path / step["chapter"]).resolve().is_file() for step in data["steps"])
     assert not re.search(r'(src|href)="?\w+:', text), "the page loads something"
 
 
