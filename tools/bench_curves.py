@@ -8,6 +8,7 @@ import shutil
 import subprocess
 
 import bench_guest
+from bench_servers import ACTIVE, IDLE
 
 ROWS = ("select_curve", "poll_curve", "epoll_curve")
 WATCHED = (10, 100, 1_000, 10_000, 100_000)
@@ -35,29 +36,25 @@ def figures(files):
     return result
 
 
-def panel(result, unit, active):
-    """One plot with a line for each way and kernel, and its data."""
-    lines, data = [], []
-    for kernel in sorted(result):
-        for number, (way, title) in enumerate(WAYS.items(), 1):
-            points = result[kernel][unit].get(way, {})
-            style = f"dashtype {2 if kernel == 'linux' else 1} linewidth 2 linecolor {number}"
-            lines.append(f"'-' with linespoints {style} title '{kernel.capitalize()}: {title}'")
-            data += [f"{watched} {points[key]}" for watched in WATCHED if (key := f"{watched} {active}") in points] + ["e"]
-    head = f"set title '{active} active'\nplot {', '.join(lines)}"
-    return "\n".join([head, *data])
+def line(title, kernel, number, points):
+    """One of a plot: what gnuplot is told of it, and its data."""
+    style = f"dashtype {2 if kernel == 'linux' else 1} linewidth 2 linecolor {number}"
+    return f"'-' with linespoints {style} title '{kernel.capitalize()}: {title}'", [*(f"{x} {y}" for x, y in points), "e"]
 
 
-def draw(result, unit, path):
+def panel(title, y_label, lines):
+    plots, data = zip(*lines)
+    return "\n".join([f"set title '{title}'\nset ylabel '{y_label}'\nplot {', '.join(plots)}", *sum(data, [])])
+
+
+def plot(path, x_label, panels):
     script = f"""set terminal svg size 900,420 background 'white' font 'sans,11'
 set output '{path}'
 set logscale xy
 set key top left font ',8' samplen 2
-set xlabel 'descriptors watched'
-set ylabel '{UNITS[unit][0]} an event'
+set xlabel '{x_label}'
 set multiplot layout 1,2
-{panel(result, unit, 1)}
-{panel(result, unit, 100)}
+{chr(10).join(panels)}
 """
     subprocess.run(["gnuplot"], input=script, text=True, check=True)
     with open(path, "r+", encoding="utf-8") as file:
@@ -65,6 +62,32 @@ set multiplot layout 1,2
         file.seek(0)
         file.truncate()
         file.write("\n".join(lines) + "\n")
+
+
+def draw(result, unit, path):
+    def lines(active):
+        for kernel in sorted(result):
+            for number, (way, title) in enumerate(WAYS.items(), 1):
+                points = result[kernel][unit].get(way, {})
+                yield line(title, kernel, number, [(n, points[key]) for n in WATCHED if (key := f"{n} {active}") in points])
+
+    plot(path, "descriptors watched", [panel(f"{active} active", f"{UNITS[unit][0]} an event", lines(active)) for active in (1, 100)])
+
+
+def draw_idle(result, path):
+    """What an echo costs beside idle connections, from tools/bench_tcp.py's figures."""
+    def lines(figure):
+        for kernel in sorted(result[next(iter(result))]):
+            for number, (name, numbers) in enumerate(IDLE.items(), 1):
+                rows = {ACTIVE: f"echo_{name}_{ACTIVE}", **{ACTIVE + idle: f"idle_{name}_{idle}" for idle in numbers}}
+                points = [(n, result[row][kernel][figure]) for n, row in rows.items() if figure in result.get(row, {}).get(kernel, {})]
+                if points:
+                    yield line(name, kernel, number, points)
+
+    if shutil.which("gnuplot"):
+        plot(path, f"connections, {ACTIVE} of them active", [
+            panel("what an echo costs", "instructions", lines("instructions")),
+            panel("how many are answered", "in a second of the processor", lines("per_second"))])
 
 
 def show(result, shown):

@@ -66,24 +66,33 @@ def make_tap():
         file.write("1")  # nobody else talks on this wire
 
 
-def load(files, *words, program="load"):
-    """What the client says, as {name: number}."""
-    result = subprocess.run([files.bench(f"host/{program}"), *map(str, words)], stdout=subprocess.PIPE, text=True, check=True)
-    return {name: float(value) for name, value in (word.split("=") for word in result.stdout.split())}
+def numbers(text):
+    """What a client says, as {name: number}."""
+    return {name: float(value) for name, value in (word.split("=") for word in text.split())}
+
+
+def load(files, *words):
+    return numbers(subprocess.run([files.bench("host/load"), *map(str, words)], stdout=subprocess.PIPE, text=True, check=True).stdout)
 
 
 def udp(files, seconds):
     return load(files, "udp", GUEST, PORT, seconds, SOCKETS, WINDOW, SIZE)
 
 
-class Server(bench_guest.Guest):
+class Guest(bench_guest.Guest):
+    """With an e1000 on the tap. Linux leaves the card to init; Pollux may want to know its address from the command line."""
+
+    def __init__(self, files, kernel, command, count=None):
+        super().__init__(files, kernel, command, options=f"net={GUEST} ip={GUEST}::{HOST}:255.255.255.0::eth0:off",
+                         extra=(*THREAD_NAMES, *NIC_OPTIONS), count=count)
+
+
+class Server(Guest):
     """A guest that serves: its program has said that it is ready, and warm_up() has been called."""
 
     def __init__(self, files, kernel, command, warm_up, count=None):
         self.warm_up = warm_up
-        # Linux leaves the card to init; Pollux may want to know its address from the command line.
-        super().__init__(files, kernel, command, options=f"net={GUEST} ip={GUEST}::{HOST}:255.255.255.0::eth0:off",
-                         extra=(*THREAD_NAMES, *NIC_OPTIONS), count=count)
+        super().__init__(files, kernel, command, count)
 
     def __enter__(self):
         super().__enter__()

@@ -1,82 +1,58 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""What TCP costs and gives, on both kernels: tests/bench/tcp_server.c in the guest, tests/bench/host/tcp_load.c on the
-host, an e1000 on a tap device between them.
+"""What TCP and the servers of user/ cost and give, on both kernels: a server in the guest, which tests/bench/control.c
+starts, tests/bench/host/tcp_load.c on the host, an e1000 on a tap device between them. The rows are in tools/bench_servers.py.
 
-As in tools/bench_net.py, three guests: one tells rates and times, the second counts instructions, the third interrupts
-and accesses to the card's registers. Each of them serves all rows, one after the other.
+As in tools/bench_net.py, guests of three kinds, each of which serves all rows, one after the other:
+
+timed     has no plugin: rates, times, and what the kernel counts itself, in /proc/stat. These guests are run ROUNDS times,
+          Linux's and Pollux's in turn, and each serves a row WINDOWS times after a warm-up. A figure is the median,
+          `spread` what lies between the greatest rate and the least, of 100 of it.
+counted   instructions, and how often functions are called that tell what the kernel does: FUNCTIONS.
+touched   accesses to the card's registers, and bytes copied from programs and to them. Much slower than the others.
 
 `client` is the share of a processor that the client needed, `guest` what the guest's processor needed (an idle loop that
-looks at the card counts as that). Where the guest's is not near 100, it was not the guest that was at its limit, or other
-programs used this machine: then what it did in a second of its own, `per_second`, says more than the rate."""
+looks at the card counts as that). The one that is near 100 was at its limit; if neither is, they waited for each other,
+or other programs used this machine. Then what the guest did in a second of its own, `per_second`, says more than the rate."""
 
 import contextlib
 import json
 import os
+import re
+import select
+import socket
+import statistics
+import subprocess
 import sys
 import time
 
 import bench_guest
 import bench_net
-from bench_net import GUEST, NoServer, instruction_totals, register_totals
+from bench_net import GUEST, NoServer
+from bench_servers import BYTE, REQUEST, ROWS, SIZE
 
-ECHO, DISCARD, SYSTAT, CHARGEN = "7", "9", "11", "19"
-SECONDS = 3
-WARM_UP_SECONDS = 1
-PAUSE_SECONDS = 0.3  # between two rows, for what comes late from the first
-SIZE = 64
-IDLE_CONNECTIONS = 10_000
-CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
+CONTROL, FIRST_PORT = 11, 7000
+SECONDS, WINDOWS, ROUNDS, BOOTS = 0.3, 2, 2, 3
+QUICK = {"seconds": 0.1, "rounds": 1}
+WARM_UP_ROW = "tcp_echo_16"
+SETTLE_SECONDS = 3  # until delayed acknowledgements have gone, and freed memory is free
+HELD_BY_ONE = 10_000  # idle connections of a process
+MANY = 1_000_000
+PATIENCE = 60
+TRY_SECONDS = 0.02
+ENOUGH = 500  # requests: of fewer, what reading the counters itself adds would show
 
-REQUEST, BYTE = 1, 8 / 1e6  # what one unit of `done` is worth in the rate: requests, Mbit
-
-# name: (the client's words, of which port; Pollux's aims; what a unit of the rate is)
-ROWS = {
-    "tcp_idle": (("idle",), ECHO, {"memory": 1_024}, None),
-    "tcp_echo_1": (("echo", 1, SIZE), ECHO, {"p50_us": 50}, REQUEST),
-    "tcp_echo_16": (("echo", 16, SIZE), ECHO, {"instructions": 3_500, "rate": 90_000}, REQUEST),
-    "tcp_echo_64": (("echo", 64, SIZE), ECHO, {"instructions": 3_500, "rate": 90_000}, REQUEST),
-    "tcp_echo_256": (("echo", 256, SIZE), ECHO, {"instructions": 3_500, "rate": 90_000}, REQUEST),
-    "tcp_connect": (("connect", 16, SIZE), ECHO, {"instructions": 15_000, "rate": 18_000}, REQUEST),
-    "tcp_receive": (("give", 1), DISCARD, {"instructions": 0.8}, BYTE),
-    "tcp_receive_16": (("give", 16), DISCARD, {"instructions": 0.8}, BYTE),
-    "tcp_send": (("take", 1), CHARGEN, {"instructions": 0.6}, BYTE),
-    "tcp_send_16": (("take", 16), CHARGEN, {"instructions": 0.6}, BYTE),
+# What is counted by the instruction at its beginning: {figure: {kernel: function}}
+FUNCTIONS = {
+    "calls": {"linux": "entry_SYSCALL_64", "pollux": "syscall_entry"},
+    "wakeups": {"linux": "try_to_wake_up", "pollux": "wake_up_state"},
+    "asks": {"linux": "tcp_poll", "pollux": "tcp_poll"},
 }
-WHAT = {
-    "tcp_idle": f"{IDLE_CONNECTIONS:,} idle connections, watched by epoll",
-    "tcp_connect": f"connect, echo {SIZE} bytes, close; 16 at a time",
-    "tcp_receive": "the guest receives",
-    "tcp_receive_16": "the same, 16 connections",
-    "tcp_send": "the guest sends",
-    "tcp_send_16": "the same, 16 connections",
-    **{f"tcp_echo_{n}": f"echo of {SIZE} bytes, {n} connection{'s' * (n > 1)}" for n in (1, 16, 64, 256)},
+BOOT_FIGURES = {
+    "answer_ms": "milliseconds from the start of QEMU to the first connection answered",
+    "clock_ms": "of them those since the kernel's clock began, until its server listened",
 }
-# name: (of a request; of a byte; whether more is better)
-FIGURES = {
-    "instructions": ("instructions a request", "instructions a byte", False),
-    "user": ("of them the program's own", "of them the program's own", False),
-    "cr3": ("writes of CR3", "writes of CR3, for a million bytes", False),
-    "interrupts": ("interrupts, those of the timer too", "interrupts, for a million bytes", False),
-    "nic_writes": ("writes to the card's registers", "writes to the card's registers, for a million bytes", False),
-    "nic_reads": ("reads of them", "reads of them, for a million bytes", False),
-    "rate": ("a second", "Mbit a second", True),
-    "per_second": ("in a second of the guest's processor", "Mbit in a second of the guest's processor", True),
-    "p50_us": ("microseconds: median", None, False),
-    "p99_us": ("99 of 100 are faster", None, False),
-    "client": ("of 100: how busy the client was", "of 100: how busy the client was", False),
-    "guest": ("of 100: how busy the guest was", "of 100: how busy the guest was", False),
-    "memory": ("bytes of memory a connection", None, False),
-}
-PER_MILLION = ("cr3", "interrupts", "nic_writes", "nic_reads")
-
-
-def figures_of(row):
-    """{figure: (what it is, Pollux's aim, whether more is better)}"""
-    _, _, aims, unit = ROWS[row]
-    return {name: (of_byte if unit == BYTE else of_request, aims.get(name), more)
-            for name, (of_request, of_byte, more) in FIGURES.items()}
-
+PER_MILLION = ("cr3", "switches", "interrupts", "nic_writes", "nic_reads", "calls", "wakeups", "asks")  # of bytes
 
 # ---- inside the namespace ------------------------------------------------------------------------
 
@@ -89,81 +65,262 @@ def prepare_host():
             file.write(value)
 
 
-def tcp_load(files, row, seconds):
-    (load, *words), port, _, unit = ROWS[row]
-    if not unit:
-        return bench_net.load(files, load, GUEST, port, SYSTAT, IDLE_CONNECTIONS, SIZE, program="tcp_load")
-    time.sleep(PAUSE_SECONDS)
-    return bench_net.load(files, load, GUEST, port, seconds, *words, program="tcp_load")
+def control(line):
+    """What tests/bench/control.c answers."""
+    with socket.create_connection((GUEST, CONTROL), timeout=PATIENCE) as sock:
+        sock.sendall(f"{line}\n".encode())
+        return b"".join(iter(lambda: sock.recv(65536), b"")).decode()
 
 
-def server(files, kernel, count=None):
-    command = f"/bench/tcp_server {ECHO} {DISCARD} {SYSTAT} {CHARGEN}"
-    return bench_net.Server(files, kernel, command, lambda: tcp_load(files, "tcp_echo_16", WARM_UP_SECONDS), count)
+@contextlib.contextmanager
+def running(command, port):
+    """The server serves, on ports that nobody had before."""
+    control(f"run {command.format(port, port + 1, port + 2)}")
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        with contextlib.suppress(ConnectionRefusedError), socket.create_connection((GUEST, port), timeout=PATIENCE):
+            break
+    yield
+    control("end")
+
+
+class Load:
+    """tcp_load, which works whenever run() is called. A context manager."""
+
+    def __init__(self, files, port, seconds, kind, *words):
+        port += {"give": 1, "take": 2}.get(kind, 0)  # tcp_server's other services
+        words = (kind, GUEST, port, seconds, *words)
+        self.process = subprocess.Popen([files.bench("host/tcp_load"), *map(str, words)], text=True,
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def __enter__(self):
+        if self.process.stdout.readline() != "ready\n":
+            self.__exit__()
+            raise NoServer
+        return self
+
+    def __exit__(self, *exception):
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
+        self.process.wait()
+        self.process.stdout.close()
+
+    def run(self):
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        if not line:
+            raise NoServer
+        return bench_net.numbers(line)
+
+
+def hold(stack, files, port, connections, size=0):
+    """Opens idle connections, until the stack is left; each has had a request when it is its memory that is measured."""
+    while connections > 0:
+        stack.enter_context(Load(files, port, 0, "hold", min(connections, HELD_BY_ONE), size))
+        connections -= HELD_BY_ONE
+
+
+def windows(files, name, seconds, number, snapshot):
+    """[(what the client says, what snapshot() found more than before)] of a row."""
+    row, found = ROWS[name], []
+    port = FIRST_PORT + 3 * list(ROWS).index(name)
+    with running(row.server, port), contextlib.ExitStack() as stack:
+        hold(stack, files, port, row.idle)
+        load = stack.enter_context(Load(files, port, seconds, *row.load))
+        for _ in range(number):
+            before = snapshot()
+            result = load.run()
+            after = snapshot()
+            found.append((result, {figure: after[figure] - before[figure] for figure in after}))
+    return found
+
+
+def memory(files, name):
+    """What the guest's free memory is less by for each idle connection."""
+    row, port = ROWS[name], FIRST_PORT + 3 * list(ROWS).index(name)
+
+    def free():
+        time.sleep(SETTLE_SECONDS)
+        return 1024 * int(re.search(r"MemFree: +(\d+)", control("cat /proc/meminfo"))[1])
+
+    with running(row.server, port), contextlib.ExitStack() as stack:
+        before = free()
+        hold(stack, files, port, row.idle, SIZE)
+        return {"memory": [(before - free()) / row.idle]}
 
 
 def vcpu_seconds(process):
     """What QEMU's thread that is the guest's processor has used."""
     folder = f"/proc/{process.pid}/task"
     for thread in os.listdir(folder):
-        with open(f"{folder}/{thread}/stat", encoding="ascii") as file:
-            name, _, fields = file.read().rpartition(")")
-        if "CPU 0" in name:
-            fields = fields.split()
-            return (int(fields[11]) + int(fields[12])) / CLOCK_TICKS
+        with open(f"{folder}/{thread}/comm", encoding="ascii") as file:
+            if "CPU 0" not in file.read():
+                continue
+        with open(f"{folder}/{thread}/schedstat", encoding="ascii") as file:
+            return int(file.read().split()[0]) / 1e9
     raise NoServer
 
 
-def timed(files, guest, row, seconds):
-    before = vcpu_seconds(guest.process)
-    result = tcp_load(files, row, seconds)
-    unit = ROWS[row][3]
-    if not unit:
-        return {"memory": result["bytes"]}
-    used = vcpu_seconds(guest.process) - before
-    found = {"rate": result["done"] * unit / result["seconds"], "per_second": result["done"] * unit / used,
-             "client": 100 * result["busy"], "guest": 100 * used / result["seconds"]}
-    return found | {name: result[name] for name in ("p50_us", "p99_us") if name in result}
+def timed(files, guest, name, seconds):
+    row = ROWS[name]
+    if not row.unit:
+        return memory(files, name)
+
+    def snapshot():
+        found = re.findall(r"^(intr|ctxt) (\d+)", control("cat /proc/stat"), re.M)
+        return {"vcpu": vcpu_seconds(guest.process), **{name: int(number) for name, number in found}}
+
+    figures = {}
+    for result, more in windows(files, name, seconds, WINDOWS, snapshot):
+        done = result["done"] * row.unit
+        values = {"rate": done / result["seconds"], "per_second": done / more["vcpu"], "client": 100 * result["busy"],
+                  "guest": 100 * more["vcpu"] / result["seconds"]}
+        if row.unit == REQUEST:
+            values |= {figure: result[figure] for figure in ("p50_us", "p99_us")}
+        if result["done"] >= ENOUGH:
+            values |= each(row, result, {"switches": more["ctxt"], "interrupts": more["intr"]})
+        for figure, value in values.items():
+            figures.setdefault(figure, []).append(value)
+    return figures
 
 
-def counted(files, guest, row, seconds, totals):
-    before = totals(guest.counts())
-    done = tcp_load(files, row, seconds)["done"]
-    after = totals(guest.counts())
-    million = 1e6 if ROWS[row][3] == BYTE else 1
-    return {name: (after[name] - before[name]) * (million if name in PER_MILLION else 1) / done for name in after}
+def each(row, result, more):
+    """Of one request or byte."""
+    million = 1e6 if row.unit == BYTE else 1
+    return {figure: number * (million if figure in PER_MILLION else 1) / result["done"] for figure, number in more.items()}
 
 
-def main(out, kernel, seconds, *rows):
-    files, seconds = bench_guest.Files(out), float(seconds)
+def by_plugin(totals, most_idle=MANY):
+    def measure(files, guest, name, seconds):
+        if not ROWS[name].unit or ROWS[name].idle > most_idle:
+            return {}
+        ((result, more),) = windows(files, name, seconds, 1, lambda: totals(guest.counts()))
+        return {figure: [value] for figure, value in each(ROWS[name], result, more).items()}
+    return measure
+
+
+def count_totals(snapshot):
+    return bench_net.instruction_totals(snapshot) | dict(zip(FUNCTIONS, snapshot.places))
+
+
+def touch_totals(snapshot):
+    totals = bench_net.register_totals(snapshot)
+    return {"nic_writes": totals["nic_writes"], "nic_reads": totals["nic_reads"],
+            "from_user": snapshot.from_user, "to_user": snapshot.to_user}
+
+
+def addresses(kernel):
+    """Of FUNCTIONS, as the guest itself says."""
+    found = {name: address for address, _, name in re.findall(r"^(\w+) (\w) (\S+)", control("cat /proc/kallsyms"), re.M)}
+    return [found[names[kernel]] for names in FUNCTIONS.values()]
+
+
+# name: (the plugin's options, how a row is measured)
+KINDS = {
+    "timed": (None, timed),
+    "counted": ("", by_plugin(count_totals)),
+    "touched": (",io=on", by_plugin(touch_totals, most_idle=1_000)),
+}
+
+
+def server(files, kernel, count=None):
+    return bench_net.Server(files, kernel, f"/bench/control {CONTROL}",
+                            lambda: windows(files, WARM_UP_ROW, 1, 1, dict), count)
+
+
+def serve(files, kernel, kind, seconds, places, rows):
+    """{row: {figure: [value]}}, and where the functions are."""
+    options, measure = KINDS[kind]
+    if options is not None:
+        options += "".join(f",at={place}" for place in places)
+    figures = {}
+    with contextlib.suppress(NoServer), server(files, kernel, options) as guest:
+        places = addresses(kernel)
+        for row in rows:
+            with contextlib.suppress(NoServer, OSError):
+                figures[row] = measure(files, guest, row, seconds)
+    return {"figures": figures, "places": places}
+
+
+def first_answer():
+    """Waits until a connection is accepted; one is tried every TRY_SECONDS, whatever became of the others."""
+    tries = set()
+    with contextlib.ExitStack() as stack:
+        while True:
+            sock = stack.enter_context(socket.socket())
+            sock.setblocking(False)
+            sock.connect_ex((GUEST, CONTROL))
+            tries.add(sock)
+            for ready in select.select([], tries, [], TRY_SECONDS)[1]:
+                if not ready.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+                    return
+                tries.remove(ready)
+
+
+def boot(files, kernel):
+    """From QEMU's start until a client is answered, and how long the kernel's clock has been going when its server listens."""
+    subprocess.run(["ip", "neighbour", "replace", GUEST, "lladdr", bench_net.MAC, "dev", bench_net.TAP], check=True)
+    start = time.monotonic()
+    with bench_net.Guest(files, kernel, f"/bench/control {CONTROL}") as guest:
+        first_answer()
+        answered = time.monotonic() - start
+        line = next(line for line in guest.lines() if ": ready" in line)
+    return {"answer_ms": [1e3 * answered], "clock_ms": [1e3 * float(re.search(r"after ([\d.]+)", line)[1])]}
+
+
+def main(out, job):
+    files, job = bench_guest.Files(out), json.loads(job)
     bench_net.make_tap()
     prepare_host()
-    found = {row: {} for row in rows}
-    to_count = [row for row in rows if ROWS[row][3]]
-    with contextlib.suppress(NoServer):
-        with server(files, kernel) as guest:
-            for row in rows:
-                found[row] |= timed(files, guest, row, seconds)
-        for options, totals in (("", instruction_totals), (",io=on", register_totals)) if to_count else ():
-            with server(files, kernel, options) as guest:
-                for row in to_count:
-                    found[row] |= counted(files, guest, row, seconds, totals)
-    print(json.dumps(found))
+    print(json.dumps(boot(files, **job) if len(job) == 1 else serve(files, **job)))
 
 
 # ---- outside -------------------------------------------------------------------------------------
 
 
-def measure(files, kernel, rows, seconds=SECONDS):
-    return bench_net.measure(files, kernel, str(seconds), *rows, script=__file__)
+def measure(files, **job):
+    return bench_net.measure(files, json.dumps(job), script=__file__)
 
 
-def figures(files, rows):
+def summary(figures):
+    """The median of each; and how far the rates lie apart."""
+    found = {figure: statistics.median(values) for figure, values in figures.items()}
+    if rates := figures.get("rate"):
+        found["spread"] = 100 * (max(rates) - min(rates)) / found["rate"]
+    return found
+
+
+def gather(all_figures, figures):
+    for figure, values in figures.items():
+        all_figures.setdefault(figure, []).extend(values)
+
+
+def figures(files, rows, seconds=SECONDS, rounds=ROUNDS):
     """{row: {kernel: {figure: value}}}, nothing for a kernel that cannot serve, None where there can be no namespace."""
     if not bench_net.is_possible():
         return None
-    measured = {kernel: measure(files, kernel, rows) for kernel in files.kernels()}
-    return {row: {kernel: found.get(row, {}) for kernel, found in measured.items()} for row in rows}
+    found = {row: {kernel: {} for kernel in files.kernels()} for row in rows}
+    places = {kernel: [] for kernel in files.kernels()}
+    kinds = ["timed"] * rounds + (["counted", "touched"] if any(ROWS[row].unit for row in rows) else [])
+    for kind in kinds:
+        for kernel in files.kernels():
+            result = measure(files, kernel=kernel, kind=kind, seconds=seconds, places=places[kernel], rows=rows)
+            places[kernel] = result["places"]
+            for row, values in result["figures"].items():
+                gather(found[row][kernel], values)
+    return {row: {kernel: summary(values) for kernel, values in kernels.items()} for row, kernels in found.items()}
+
+
+def boots(files, number):
+    """{kernel: {figure: value}}"""
+    if not bench_net.is_possible():
+        return None
+    found = {kernel: {} for kernel in files.kernels()}
+    for _ in range(number):
+        for kernel in files.kernels():
+            gather(found[kernel], measure(files, kernel=kernel))
+    return {kernel: summary(values) for kernel, values in found.items()}
 
 
 if __name__ == "__main__":

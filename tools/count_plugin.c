@@ -2,14 +2,16 @@
  * A QEMU plugin that counts what a guest executes, all processors together, and keeps the counts in a file
  * that other programs map or read (tools/counts.py), while the guest runs:
  *
- *	qemu-system-x86_64 -plugin build/count_plugin.so,count=PATH[,io=on] ...
+ *	qemu-system-x86_64 -plugin build/count_plugin.so,count=PATH[,io=on][,at=ADDRESS]... ...
  *
  * It needs to know nothing about the kernel that runs: the kernel's instructions are those at addresses above
  * the middle, and the rest is seen in the instructions' own bytes. A guest's program that executes MARK has the
  * counts of that moment kept as well.
  *
- * io=on also counts each access to a register of a device, by its address. QEMU then calls us at every access
- * of the kernel to memory, which makes the guest several times as slow.
+ * io=on also counts each access to a register of a device, by its address, and the bytes that the kernel copies from
+ * and to programs. QEMU then calls us at every access of the kernel to memory, which makes the guest several times as slow.
+ *
+ * at=ADDRESS counts how often the instruction there is executed, as a function's first; there may be a few.
  *
  * Distributions do not package QEMU's plugin header; what is used of it is declared here.
  */
@@ -17,6 +19,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -46,7 +49,9 @@ uint64_t qemu_plugin_tb_vaddr(const struct qemu_plugin_tb *tb);
 struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *tb, size_t index);
 const void *qemu_plugin_insn_data(const struct qemu_plugin_insn *insn);
 size_t qemu_plugin_insn_size(const struct qemu_plugin_insn *insn);
+uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *insn);
 bool qemu_plugin_mem_is_store(qemu_plugin_meminfo_t info);
+unsigned int qemu_plugin_mem_size_shift(qemu_plugin_meminfo_t info);
 struct qemu_plugin_hwaddr *qemu_plugin_get_hwaddr(qemu_plugin_meminfo_t info, uint64_t vaddr);
 bool qemu_plugin_hwaddr_is_io(const struct qemu_plugin_hwaddr *address);
 uint64_t qemu_plugin_hwaddr_phys_addr(const struct qemu_plugin_hwaddr *address);
@@ -60,6 +65,7 @@ EXPORT int qemu_plugin_version = 1;
 
 #define MAX_MARKS     1024
 #define MAX_REGISTERS 1024
+#define MAX_PLACES    16
 
 struct counts {
 	uint64_t kernel, user; /* instructions */
@@ -81,9 +87,13 @@ static struct shared {
 	uint64_t n_marks;
 	struct counts marks[MAX_MARKS]; /* the counts as they were at each mark */
 	struct io_register registers[MAX_REGISTERS]; /* a hash table by address */
+	uint64_t from_user, to_user;		     /* bytes that the kernel read and wrote there */
+	uint64_t places[MAX_PLACES];		     /* how often each at= was executed */
 } *shared;
 
 static bool want_io;
+static uint64_t places[MAX_PLACES];
+static int n_places;
 
 static void add(uint64_t *counter, uint64_t number)
 {
@@ -188,6 +198,9 @@ static void memory_accessed(unsigned int vcpu, qemu_plugin_meminfo_t info, uint6
 
 	(void)vcpu;
 	(void)unused;
+	if (!(vaddr >> 63))
+		add(qemu_plugin_mem_is_store(info) ? &shared->to_user : &shared->from_user,
+		    1ull << qemu_plugin_mem_size_shift(info));
 	if (!address || !qemu_plugin_hwaddr_is_io(address) || qemu_plugin_hwaddr_phys_addr(address) < LOW_MEMORY)
 		return;
 	reg = find_register(qemu_plugin_hwaddr_device_name(address), qemu_plugin_hwaddr_phys_addr(address));
@@ -210,6 +223,10 @@ static void instruction_translated(struct qemu_plugin_insn *insn, bool is_kernel
 	if (is_kernel && want_io)
 		qemu_plugin_register_vcpu_mem_cb(insn, memory_accessed, NO_REGISTERS, MEMORY_READ_OR_WRITE,
 						 NULL);
+	for (int i = 0; i < n_places; i++)
+		if (qemu_plugin_insn_vaddr(insn) == places[i])
+			qemu_plugin_register_vcpu_insn_exec_cb(insn, counted_instruction, NO_REGISTERS,
+							       &shared->places[i]);
 }
 
 static void block_translated(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
@@ -250,6 +267,8 @@ EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_info *info
 			continue;
 		if (!strcmp(argv[i], "io=on"))
 			want_io = true;
+		else if (!strncmp(argv[i], "at=", 3) && n_places < MAX_PLACES)
+			places[n_places++] = strtoull(argv[i] + 3, NULL, 16);
 		else
 			goto wrong;
 	}
@@ -258,6 +277,6 @@ EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_info *info
 	qemu_plugin_register_vcpu_tb_trans_cb(id, block_translated);
 	return 0;
 wrong:
-	fprintf(stderr, "count_plugin: needs count=PATH, a file that can be written; understands io=on\n");
+	fprintf(stderr, "count_plugin: needs count=PATH, a file that can be written; understands io=on, at=ADDRESS\n");
 	return -1;
 }

@@ -7,6 +7,7 @@ import struct
 
 MAX_MARKS = 1024
 MAX_REGISTERS = 1024
+MAX_PLACES = 16
 
 Counts = collections.namedtuple("Counts", "kernel user halts cr3 ports")
 Register = collections.namedtuple("Register", "device address reads writes")
@@ -26,6 +27,9 @@ class Snapshot:
     counts: Counts
     marks: list
     registers: list
+    from_user: int
+    to_user: int
+    places: list
 
     @property
     def instructions(self):
@@ -46,4 +50,6 @@ def read(path):
         name, address, *numbers = REGISTER.unpack_from(data, at + i * REGISTER.size)
         if address:
             registers.append(Register(name.rstrip(b"\0").decode(), address, *numbers))
-    return Snapshot(counts, marks, registers)
+    at += MAX_REGISTERS * REGISTER.size
+    from_user, to_user, *places = (NUMBER.unpack_from(data, at + i * NUMBER.size)[0] for i in range(2 + MAX_PLACES))
+    return Snapshot(counts, marks, registers, from_user, to_user, places)

@@ -37,15 +37,19 @@ static void add(int sock, struct echo *client)
 	clients[count++] = client;
 }
 
-static void take_client(int listener)
+/* All there are: each call of poll() is too dear for one. */
+static void take_clients(int listener)
 {
-	int sock = accept_client(listener, SOCK_NONBLOCK);
-	struct echo *client = sock < 0 ? NULL : new_echo(sock);
+	int sock;
 
-	if (client && (count < room || make_room()))
-		add(sock, client);
-	else if (client)
-		end_echo(client);
+	while ((sock = accept_client(listener, SOCK_NONBLOCK)) >= 0) {
+		struct echo *client = new_echo(sock);
+
+		if (client && (count < room || make_room()))
+			add(sock, client);
+		else if (client)
+			end_echo(client);
+	}
 }
 
 /* True when the client is still there. The last one takes the place of one that has gone. */
@@ -77,6 +81,6 @@ int main(int argc, char **argv)
 			while (i < count && sets[i].revents && !serve(i))
 				;
 		if (sets[0].revents)
-			take_client(listener);
+			take_clients(listener);
 	}
 }

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 #
 # What `make bench` runs: each tests/bench/*.c is a static program for the guest, whether that is Linux or Pollux,
-# and all of them are in one initramfs; each tests/bench/host/*.c runs on the host.
+# and all of them are in one initramfs, with the servers of user/; each tests/bench/host/*.c runs on the host.
 #
 # Included by the root Makefile after user/user.mk, which defines MUSL_GCC.
 
@@ -20,10 +20,11 @@ $(BENCH)/host/%: tests/bench/host/%.c tests/bench/host/times.h tests/bench/bench
 	$(Q)mkdir -p $(@D)
 	$(Q)gcc -std=gnu11 -O2 -D_GNU_SOURCE -Wall -Wextra -Wno-unused-parameter -o $@ $<
 
-$(BENCH)/initramfs.cpio: $(BENCH_PROGRAMS) tests/bench/bench.mk tools/mkinitramfs
+$(BENCH)/initramfs.cpio: $(BENCH_PROGRAMS) $(USER_PROGRAMS) user/rootfs/www/index.html tests/bench/bench.mk tools/mkinitramfs
 	$(call say,CPIO,$@)
-	$(Q)tools/mkinitramfs $@ '->/bench/init=/init' \
-		$(foreach program,$(BENCH_PROGRAMS),$(program)=/bench/$(notdir $(program)))
+	$(Q)tools/mkinitramfs $@ '->/bench/init=/init' user/rootfs/www/index.html=/www/index.html \
+		$(foreach program,$(BENCH_PROGRAMS),$(program)=/bench/$(notdir $(program))) \
+		$(foreach program,$(USER_PROGRAMS),$(program)=/user/$(notdir $(program)))
 
 # Debian's own kernel, to compare with, and a second archive with the modules it needs. There is none where the
 # package cannot be had: `make bench` then measures Pollux alone, and says so.

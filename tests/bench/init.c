@@ -78,6 +78,9 @@ int main(int argc, char **argv)
 	load_modules();
 	if (getenv("net"))
 		start_network(getenv("net"));
+	while (argv[1] &&
+	       argv[1][0] != '/') /* what Linux's own boot took, and Linux did not know */
+		argv++;
 	child = fork();
 	if (child == 0) {
 		execv(argv[1], argv + 1);

@@ -1,17 +1,15 @@
 /*
  * The guest's side of tools/bench_tcp.py: one process, one epoll, and RFC 347's services of old.
  *
- *	tcp_server ECHO DISCARD SYSTAT CHARGEN		the ports of
+ *	tcp_server ECHO DISCARD CHARGEN		the ports of
  *
  *	echo	sends back what it reads
  *	discard	reads, and forgets it
- *	systat	writes /proc/meminfo, and closes
  *	chargen	writes for ever
  *
  * The sockets block, but nobody is asked before epoll has said that he is ready; so there is one system call to read, one
  * to write, and nothing to remember of a connection but what is in epoll_event.data.
  */
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdint.h>
@@ -42,16 +40,6 @@ static int discard(int fd)
 	return recv(fd, buffer, sizeof(buffer), MSG_DONTWAIT) > 0;
 }
 
-static int systat(int fd)
-{
-	int file = open("/proc/meminfo", O_RDONLY | O_CLOEXEC);
-	ssize_t size = read(file, buffer, sizeof(buffer));
-
-	close(file);
-	send(fd, buffer, size, MSG_NOSIGNAL);
-	return 0;
-}
-
 static int generate(int fd)
 {
 	return send(fd, buffer, sizeof(buffer), MSG_NOSIGNAL | MSG_DONTWAIT) > 0;
@@ -63,7 +51,6 @@ static const struct service {
 } SERVICES[] = {
 	{ echo, EPOLLIN },
 	{ discard, EPOLLIN },
-	{ systat, EPOLLOUT },
 	{ generate, EPOLLOUT },
 };
 #define N_SERVICES (sizeof(SERVICES) / sizeof(*SERVICES))
@@ -126,8 +113,6 @@ int main(int argc, char **argv)
 	ep = must("epoll_create1", epoll_create1(0));
 	for (unsigned int i = 0; i < N_SERVICES; i++)
 		listen_on(atoi(argv[1 + i]), i);
-	printf("tcp_server: ready\n");
-	fflush(stdout);
 	for (;;) {
 		int number = epoll_wait(ep, events, EVENTS, -1);
 

@@ -9,6 +9,7 @@ import subprocess
 import bench_calls
 import bench_guest
 import bench_net
+import bench_servers
 import bench_tcp
 import pytest
 import qemu
@@ -41,23 +42,43 @@ def test_figures_repeat(boot):
     assert figures(boot, "release") == figures(boot, "release")
 
 
-def test_tables_and_files():
-    """`make bench`, without Debian's kernel: of the calls some that need no time, and all of the kernel's own."""
+class Alone:
+    """`make bench` without Debian's kernel, in a folder of its own."""
     folder = OUT / "bench-test"
-    (folder / "bench").mkdir(parents=True, exist_ok=True)
-    for name in ("pollux.elf", "count_plugin.so", "bench/calls", "bench/initramfs.cpio"):
-        shutil.copy(OUT / name, folder / name)
-    result = subprocess.run(["tools/bench", "--out", folder, "--filter", "^(getppid|pipe|fork|operations|idle)$"], cwd=ROOT,
-                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=900)
-    assert result.returncode == 0, result.stdout
-    kept = {name: json.loads((folder / f"bench/{name}.json").read_text()) for name in ("calls", "operations", "idle")}
+
+    def __init__(self):
+        shutil.rmtree(self.folder, ignore_errors=True)
+        (self.folder / "bench/host").mkdir(parents=True)
+        for name in ("pollux.elf", "count_plugin.so", "bench/calls", "bench/initramfs.cpio", "bench/host/load", "bench/host/tcp_load"):
+            shutil.copy(OUT / name, self.folder / name)
+
+    def run(self, rows, *options):
+        result = subprocess.run(["tools/bench", "--out", self.folder, "--filter", rows, *options], cwd=ROOT, stdin=subprocess.DEVNULL,
+                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=900)
+        assert result.returncode == 0, result.stdout
+        assert re.search(r"^\d+ rows in \d+ min \d+ s; ", result.stdout, re.M)
+        return result.stdout
+
+    def kept(self, name):
+        return json.loads((self.folder / f"bench/{name}.json").read_text())
+
+
+@pytest.fixture
+def alone():
+    return Alone()
+
+
+def test_tables_and_files(alone):
+    """Of the calls some that need no time, and all of the kernel's own."""
+    text = alone.run("^(getppid|pipe|fork|operations|idle)$")
+    kept = {name: alone.kept(name) for name in ("calls", "operations", "idle")}
     assert kept["operations"].keys() == names()
     assert kept["calls"].keys() == {"pollux"} and kept["calls"]["pollux"].keys() == {"getppid", "pipe", "fork"}
     assert kept["calls"]["pollux"]["fork"]["cr3"] >= 1
     for name in names():
-        assert re.search(rf"^{name} +[\d.]+ [ \d.]+  \S", result.stdout, re.M), name
-    assert re.search(r"^getppid +- +\d+ ", result.stdout, re.M)
-    assert re.search(r"^idle +\d+ +instructions in \d+ s$", result.stdout, re.M)
+        assert re.search(rf"^{name} +[\d.]+ [ \d.]+  \S", text, re.M), name
+    assert re.search(r"^getppid +- +\d+ ", text, re.M)
+    assert re.search(r"^idle +\d+ +instructions in \d+ s$", text, re.M)
 
 
 @pytest.fixture(scope="module")
@@ -90,12 +111,25 @@ def test_registers_are_counted():
     assert sum(register.writes for register in seen.registers if register.device == "apic-msi")
 
 
+OF_EVERY_KIND = ("tcp_echo_16", "tcp_receive", "tcp_send", "http_16", "memory_thread", "echo_one_1", "echo_select_1", "echo_reuseport_16",
+                 "connect_fork", "idle_poll_1000")
+
+
 @pytest.mark.skipif(not bench_net.is_possible(), reason="no network namespaces here")
-def test_tcp_rows_have_their_figures():
-    rows = ("tcp_echo_16", "tcp_connect", "tcp_receive", "tcp_send")
-    found = bench_tcp.measure(bench_guest.Files(OUT), "pollux", rows, seconds=0.3)
-    assert tuple(found) == rows
+def test_servers_have_their_figures(alone):
+    """Each kind of row; and what docs/reading.md says of a request that finds the server asleep."""
+    text = alone.run(f"^({'|'.join(OF_EVERY_KIND)}|first_answer)$", "--quick")
+    boot = alone.kept("answer")["pollux"]
+    assert boot.keys() == bench_tcp.BOOT_FIGURES.keys() and 0 < boot["clock_ms"] < boot["answer_ms"]
+    found = {row: kernels["pollux"] for row, kernels in alone.kept("tcp").items()}
+    assert sorted(found) == sorted(OF_EVERY_KIND)
+    assert all(re.search(rf"^\| {row} ", text, re.M) for row in found)
+    assert found.pop("memory_thread").keys() == {"memory"}
     for row, figures in found.items():
-        wanted = set(bench_tcp.figures_of(row)) - {"memory"} - ({"p50_us", "p99_us"} if row in ("tcp_receive", "tcp_send") else set())
-        assert figures.keys() == wanted
-        assert figures["rate"] > 0 and figures["instructions"] > figures["user"] > 0
+        assert figures["rate"] > 0 and figures["instructions"] > figures["user"] > 0, row
+        assert figures["calls"] > 0 and figures["nic_writes"] > 0 and figures["from_user"] + figures["to_user"] > 0.9, row
+    one, select = found["echo_one_1"], found["echo_select_1"]
+    assert (one["calls"], one["from_user"], one["to_user"]) == (2, 64, 64)
+    assert select["calls"] == 3 and select["from_user"] > 64 and select["to_user"] > 64
+    assert found["idle_poll_1000"]["from_user"] > 1_000 * 8 / bench_servers.ACTIVE
+    assert (alone.folder / "bench/idle.svg").exists() or not shutil.which("gnuplot")

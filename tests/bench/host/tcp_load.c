@@ -1,21 +1,28 @@
 /*
- * The client of tools/bench_tcp.py, on the host. Prints one line of NAME=NUMBER words; busy= is how much of a processor it
- * needed itself: near 1, it is the client that was measured.
+ * The client of tools/bench_tcp.py, on the host. It opens its connections, warms up, and says "ready"; then each line that it
+ * reads asks it to work for SECONDS, and it answers with a line of NAME=NUMBER words. busy= is how much of a processor it
+ * needed itself: near 1, it is the client that was measured. When there is no more to read, it closes.
  *
  *	tcp_load echo ADDRESS PORT SECONDS CONNECTIONS SIZE
  *		on each connection a request of SIZE bytes, and the next one when it has come back
+ *	tcp_load http ADDRESS PORT SECONDS CONNECTIONS PATH
+ *		the same with a web server
  *	tcp_load connect ADDRESS PORT SECONDS PARALLEL SIZE
  *		connect, one request, close; so many at a time
  *	tcp_load give ADDRESS PORT SECONDS CONNECTIONS
  *	tcp_load take ADDRESS PORT SECONDS CONNECTIONS
  *		sends (to a discard service), receives (from a chargen service) as much as it can
- *	tcp_load idle ADDRESS ECHO_PORT SYSTAT_PORT CONNECTIONS SIZE
- *		what the guest's free memory is less by with so many connections open, on each of which was one request
+ *	tcp_load hold ADDRESS PORT SECONDS CONNECTIONS SIZE
+ *		one request on each connection if SIZE is not 0, and then nothing more: they are idle
+ *
+ * All requests that begin in these seconds are answered in them: between two lines the server has nothing to do.
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/sockios.h>
 #include <netinet/tcp.h>
+#include <poll.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
@@ -25,14 +32,21 @@
 
 #include "times.h"
 
-#define MAX_CONNECTIONS 60000
+#define MAX_CONNECTIONS 20000
 #define EVENTS		256
-#define SETTLE_S	3 /* until delayed acknowledgements have gone, and freed memory is free */
+#define BATCH		1024 /* opened at once, fewer than a server's backlog */
+#define WARM_UP_S	0.2
+#define PATIENCE_S	120 /* for an answer */
 
 static struct sockaddr_in peer = { .sin_family = AF_INET };
 static char data[256 << 10];
 static uint64_t done; /* requests, or bytes */
-static int ep, request_size;
+static char *request = data;
+static const char *path;
+static int ep, request_size, answer_size;
+
+static bool is_over;  /* no new request is begun */
+static int under_way; /* requests; bytes are not waited for */
 
 static struct connection {
 	int fd;
@@ -70,33 +84,35 @@ static void watch(struct connection *connection, uint32_t events)
 
 static void open_all(int number, uint32_t events)
 {
-	if (number > MAX_CONNECTIONS)
-		exit(1);
-	ep = must("epoll_create1", epoll_create1(0));
 	for (int i = 0; i < number; i++) {
 		open_connection(&connections[i], 0);
-		if (events)
-			watch(&connections[i], events);
+		watch(&connections[i], events);
 	}
 }
 
-static void close_all(int number)
+static void open_to_read(int number)
 {
-	for (int i = 0; i < number; i++)
-		close(connections[i].fd);
+	open_all(number, EPOLLIN);
+}
+
+static void open_to_write(int number)
+{
+	open_all(number, EPOLLOUT);
 }
 
 static void ask(struct connection *connection)
 {
 	connection->sent = now_ns();
-	connection->missing = request_size;
-	must("send", send(connection->fd, data, request_size, MSG_NOSIGNAL));
+	connection->missing = answer_size;
+	must("send", send(connection->fd, request, request_size, MSG_NOSIGNAL));
 }
 
 /* Whether the answer is complete. */
 static int take_answer(struct connection *connection)
 {
-	connection->missing -= must("recv", recv(connection->fd, data, sizeof(data), 0));
+	ssize_t size = recv(connection->fd, data, sizeof(data), 0);
+
+	connection->missing -= must("recv", size ? size : -1);
 	if (connection->missing)
 		return 0;
 	note_time(now_ns() - connection->sent);
@@ -104,51 +120,23 @@ static int take_answer(struct connection *connection)
 	return 1;
 }
 
-/* ---- for a while ---------------------------------------------------------------------------------- */
+/* ---- requests ------------------------------------------------------------------------------------ */
 
-static double cpu_seconds(void)
+static void ask_all(int number)
 {
-	struct rusage used;
-
-	getrusage(RUSAGE_SELF, &used);
-	return used.ru_utime.tv_sec + used.ru_stime.tv_sec +
-	       (used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6;
+	for (int i = 0; i < number; i++)
+		ask(&connections[i]);
+	under_way = number;
 }
-
-/* Until the time is over; prints how much of it there was. */
-static void serve(double seconds, void (*ready)(struct connection *connection, uint32_t events))
-{
-	uint64_t start = now_ns(), end = start + seconds * 1e9, now;
-	struct epoll_event events[EVENTS];
-	double cpu = cpu_seconds();
-
-	while ((now = now_ns()) < end) {
-		int number = epoll_wait(ep, events, EVENTS, 100);
-
-		for (int i = 0; i < number; i++)
-			ready(events[i].data.ptr, events[i].events);
-	}
-	seconds = (now - start) / 1e9;
-	printf("seconds=%.3f busy=%.2f", seconds, (cpu_seconds() - cpu) / seconds);
-}
-
-/* ---- the loads --------------------------------------------------------------------------------------- */
 
 static void next_request(struct connection *connection, uint32_t events)
 {
-	if (take_answer(connection))
+	if (!take_answer(connection))
+		return;
+	if (is_over)
+		under_way--;
+	else
 		ask(connection);
-}
-
-static void echo(double seconds, int number)
-{
-	open_all(number, EPOLLIN);
-	for (int i = 0; i < number; i++)
-		ask(&connections[i]);
-	serve(seconds, next_request);
-	printf(" done=%lu", done);
-	print_times();
-	close_all(number);
 }
 
 static void connect_again(struct connection *connection)
@@ -157,6 +145,13 @@ static void connect_again(struct connection *connection)
 	connection->missing = 0;
 	connection->sent = now_ns();
 	watch(connection, EPOLLIN | EPOLLOUT | EPOLLET);
+}
+
+static void connect_all(int number)
+{
+	for (int i = 0; i < number; i++)
+		connect_again(&connections[i]);
+	under_way = number;
 }
 
 /* An ordinary close: the guest shall see a FIN. */
@@ -173,39 +168,43 @@ static void next_step(struct connection *connection, uint32_t events)
 	uint64_t began = connection->sent;
 
 	if (events & EPOLLIN) {
-		connection->missing -= must("recv", recv(connection->fd, data, sizeof(data), 0));
-		if (connection->missing)
+		if (!take_answer(connection))
 			return;
-		note_time(now_ns() - began);
-		done++;
 		close_connection(connection);
-		connect_again(connection);
+		if (is_over)
+			under_way--;
+		else
+			connect_again(connection);
 	} else if (events & EPOLLOUT && !connection->missing) {
 		ask(connection);
 		connection->sent = began;
 	}
 }
 
-static void connect_echo_close(double seconds, int number)
+/* The request is for a page; the server tells how long its answer is, which is the same each time. */
+static void open_for_pages(int number)
 {
-	ep = must("epoll_create1", epoll_create1(0));
-	for (int i = 0; i < number; i++)
-		connect_again(&connections[i]);
-	serve(seconds, next_step);
-	printf(" done=%lu", done);
-	print_times();
+	static char question[512];
+	struct connection first;
+	const char *length;
+	ssize_t size;
+
+	request = question;
+	request_size = snprintf(question, sizeof(question),
+				"GET %s HTTP/1.1\r\nHost: guest\r\n\r\n", path);
+	open_connection(&first, 0);
+	ask(&first);
+	size = must("recv", recv(first.fd, data, sizeof(data) - 1, 0));
+	data[size] = 0;
+	length = strstr(data, "Content-Length: ");
+	if (!length || !strstr(data, "\r\n\r\n"))
+		must("the page's length", -1);
+	answer_size = strstr(data, "\r\n\r\n") + 4 - data + atoi(length + 16);
+	close(first.fd);
+	open_to_read(number);
 }
 
-static void give_some(struct connection *connection, uint32_t events)
-{
-	done += must("send", send(connection->fd, data, sizeof(data), MSG_NOSIGNAL | MSG_DONTWAIT));
-}
-
-/* Linux's TCP throws away what MSG_TRUNC asks for, without a copy. */
-static void take_some(struct connection *connection, uint32_t events)
-{
-	done += must("recv", recv(connection->fd, NULL, 4 << 20, MSG_TRUNC | MSG_DONTWAIT));
-}
+/* ---- bytes --------------------------------------------------------------------------------------- */
 
 static uint64_t not_acknowledged(int number)
 {
@@ -220,85 +219,142 @@ static uint64_t not_acknowledged(int number)
 	return sum;
 }
 
-static void give(double seconds, int number)
+static void give_some(struct connection *connection, uint32_t events)
 {
-	open_all(number, EPOLLOUT);
-	serve(seconds, give_some);
-	printf(" done=%lu\n", done - not_acknowledged(number));
-	close_all(number);
+	done += must("send", send(connection->fd, data, sizeof(data), MSG_NOSIGNAL | MSG_DONTWAIT));
 }
 
-static void take(double seconds, int number)
+/* Linux's TCP throws away what MSG_TRUNC asks for, without a copy. */
+static void take_some(struct connection *connection, uint32_t events)
 {
-	open_all(number, EPOLLIN);
-	serve(seconds, take_some);
-	printf(" done=%lu\n", done);
-	close_all(number);
+	done += must("recv", recv(connection->fd, NULL, 4 << 20, MSG_TRUNC | MSG_DONTWAIT));
 }
 
-/* ---- memory ---------------------------------------------------------------------------------------------- */
+/* ---- idle ones ----------------------------------------------------------------------------------- */
 
-static long free_kib(const char *address, const char *port)
+static void wait_for(struct connection *connection, short events)
 {
-	char text[16384];
-	struct connection systat;
-	ssize_t size = 0, n;
-	const char *found;
+	struct pollfd wanted = { .fd = connection->fd, .events = events };
 
-	set_peer(address, port);
-	open_connection(&systat, 0);
-	while ((n = recv(systat.fd, text + size, sizeof(text) - 1 - size, 0)) > 0)
-		size += n;
-	close(systat.fd);
-	text[size] = 0;
-	found = strstr(text, "MemFree:");
-	return must("MemFree", found ? atol(found + 8) : -1);
+	if (poll(&wanted, 1, PATIENCE_S * 1000) <= 0 || !(wanted.revents & events))
+		must("idle connection", -1);
 }
 
-static void idle(const char *address, const char *echo_port, const char *systat_port, int number)
+static void hold_some(struct connection *first, struct connection *end)
 {
-	long before = free_kib(address, systat_port);
+	for (struct connection *connection = first; connection < end; connection++)
+		open_connection(connection, SOCK_NONBLOCK);
+	for (struct connection *connection = first; connection < end; connection++) {
+		wait_for(connection, POLLOUT);
+		if (request_size)
+			ask(connection);
+	}
+	for (struct connection *connection = first; request_size && connection < end;
+	     connection++) {
+		do
+			wait_for(connection, POLLIN);
+		while (!take_answer(connection));
+	}
+}
+
+static void hold_all(int number)
+{
+	for (int i = 0; i < number; i += BATCH)
+		hold_some(&connections[i], &connections[i + BATCH < number ? i + BATCH : number]);
+}
+
+/* ---- for a while --------------------------------------------------------------------------------- */
+
+static const struct load {
+	const char *name;
+	void (*open)(int number);
+	void (*start)(int number);
+	void (*ready)(struct connection *connection, uint32_t events);
+} LOADS[] = {
+	{ "echo", open_to_read, ask_all, next_request },
+	{ "http", open_for_pages, ask_all, next_request },
+	{ "connect", NULL, connect_all, next_step },
+	{ "give", open_to_write, NULL, give_some },
+	{ "take", open_to_read, NULL, take_some },
+	{ "hold", hold_all, NULL, NULL },
+};
+
+static double cpu_seconds(void)
+{
+	struct rusage used;
+
+	getrusage(RUSAGE_SELF, &used);
+	return used.ru_utime.tv_sec + used.ru_stime.tv_sec +
+	       (used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6;
+}
+
+/* How many seconds it took until the time was over and all was answered. */
+static double work(const struct load *load, double seconds, int number)
+{
+	uint64_t start = now_ns(), end = start + seconds * 1e9, now;
+	struct epoll_event events[EVENTS];
+
+	is_over = false;
+	if (load->start)
+		load->start(number);
+	while ((now = now_ns()) < end || under_way) {
+		int ready = epoll_wait(ep, events, EVENTS, now < end ? 10 : 100);
+
+		is_over = now >= end;
+		if (now > end + PATIENCE_S * 1000000000ull)
+			must("answers", -1);
+		for (int i = 0; i < ready; i++)
+			load->ready(events[i].data.ptr, events[i].events);
+	}
+	return (now - start) / 1e9;
+}
+
+static void work_and_tell(const struct load *load, double seconds, int number)
+{
+	double cpu = cpu_seconds();
+	uint64_t left = not_acknowledged(number);
+
+	done = n_samples = 0;
+	seconds = work(load, seconds, number);
+	cpu = cpu_seconds() - cpu;
+	if (load->ready == give_some)
+		done += left - not_acknowledged(number);
+	printf("seconds=%.6f busy=%.4f done=%lu", seconds, cpu / seconds, done);
+	print_times();
+}
+
+static void raise_limit(void)
+{
 	struct rlimit files;
 
 	getrlimit(RLIMIT_NOFILE, &files);
 	files.rlim_cur = files.rlim_max;
 	must("setrlimit", setrlimit(RLIMIT_NOFILE, &files));
-	set_peer(address, echo_port);
-	open_all(number, 0);
-	for (int i = 0; i < number; i++) {
-		ask(&connections[i]);
-		while (!take_answer(&connections[i]))
-			;
-	}
-	sleep(SETTLE_S);
-	printf("bytes=%.1f\n", (before - free_kib(address, systat_port)) * 1024.0 / number);
-	close_all(number);
 }
-
-static const struct load {
-	const char *name;
-	void (*run)(double seconds, int number);
-} LOADS[] = {
-	{ "echo", echo },
-	{ "connect", connect_echo_close },
-	{ "give", give },
-	{ "take", take },
-};
 
 int main(int argc, char **argv)
 {
-	if (argc < 6)
+	const struct load *load = LOADS, *end = LOADS + sizeof(LOADS) / sizeof(*LOADS);
+	int number = argc > 5 ? atoi(argv[5]) : 0;
+	char line[16];
+
+	while (load < end && strcmp(argv[1], load->name))
+		load++;
+	if (load == end || number < 1 || number > MAX_CONNECTIONS)
 		return 1;
-	request_size = argc > 6 ? atoi(argv[6]) : 0;
-	if (!strcmp(argv[1], "idle")) {
-		idle(argv[2], argv[3], argv[4], atoi(argv[5]));
-		return 0;
+	if (argc > 6) {
+		path = argv[6];
+		request_size = answer_size = atoi(path);
 	}
+	raise_limit();
 	set_peer(argv[2], argv[3]);
-	for (const struct load *load = LOADS; load < LOADS + sizeof(LOADS) / sizeof(*LOADS); load++)
-		if (!strcmp(argv[1], load->name)) {
-			load->run(atof(argv[4]), atoi(argv[5]));
-			return 0;
-		}
-	return 1;
+	ep = must("epoll_create1", epoll_create1(0));
+	if (load->open)
+		load->open(number);
+	if (load->ready)
+		work(load, WARM_UP_S, number);
+	puts("ready");
+	while (fflush(stdout), fgets(line, sizeof(line), stdin))
+		work_and_tell(load, atof(argv[4]), number);
+	return 0;
 }
