@@ -12,7 +12,7 @@ import qemu
 from guest import KERNELS, OUT, PROMPT, ROOT, TIMEOUT
 
 COMMANDS = ("px-tasks", "px-runq", "px-waitq", "px-bt", "px-timers", "px-slabs", "px-free", "px-pt", "px-percpu",
-            "px-sockets", "px-epoll", "px-rings", "px-trace", "journey")
+            "px-sockets", "px-tcp", "px-epoll", "px-rings", "px-trace", "journey")
 
 
 @pytest.fixture

@@ -551,8 +551,8 @@ def tracepoints(event):
     return found
 
 
-# The compiler leaves nothing at the tracepoint's own line that is always passed.
-FUNCTIONS = {11: "wake_up_state"}
+# The compiler leaves nothing at the tracepoint's own line that is always passed, or not what tells one softirq from another.
+FUNCTIONS = {4: "net_rx_action", 11: "wake_up_state"}
 
 
 def variable(name):
@@ -622,7 +622,6 @@ def is_card(vector):
 # Where an event tells of more than the step.
 IS_STEP = {
     2: lambda: is_card(int(variable("frame")["vector"])),
-    4: lambda: variable("nr") is None or int(variable("nr")) == int(gdb.parse_and_eval("NET_RX_SOFTIRQ")),
     12: lambda: int(variable("next")["pid"]) != 0,
 }
 
@@ -661,4 +660,5 @@ def journey(argument):
             StepBreakpoint(step, place)
 
 
+gdb.execute(f"source {ROOT / 'tools/gdb/tcp.py'}")
 gdb.unwinder.register_unwinder(None, KernelUnwinder(), replace=True)
