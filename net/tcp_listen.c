@@ -203,7 +203,7 @@ static void choose_options(struct tcp_request *request, const struct tcp_sock *l
 	request->tsval = options->tsval;
 	request->rcv_wscale = receive_scale(options);
 	request->window = min(listener->inet.sk.rcvbuf / 2, 65535U);
-	request->advmss = min(skb->dev->mtu - 40U, listener->user_mss ?: 65535U);
+	request->advmss = min(min(skb->dev->mtu, IP_MAX_MTU) - 40, listener->user_mss ?: 65535U);
 }
 
 static struct tcp_request *new_request(struct tcp_sock *listener, const struct tcp_four *four,

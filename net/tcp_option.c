@@ -370,6 +370,8 @@ void tcp_keepalive_changed(struct sock *sk)
 
 /* ---- TCP_INFO ------------------------------------------------------------------------------------------------------------ */
 
+#define TIMESTAMPS_SIZE 12 /* of each segment's MSS, where they are in use */
+
 #define TCPI_OPT_TIMESTAMPS 1
 #define TCPI_OPT_SACK	    2
 #define TCPI_OPT_WSCALE	    4
@@ -412,8 +414,11 @@ static void fill_sender(struct tcp_info *info, const struct tcp_sock *tp)
 	info->pmtu = tp->inet.flow.dst.mtu;
 }
 
+/* What both sides have agreed to. */
 static u8 info_options(const struct tcp_sock *tp)
 {
+	if (tcp_in(tp, TCPF(TCP_SYN_SENT)))
+		return 0;
 	return (tp->flags & TCP_F_TIMESTAMPS ? TCPI_OPT_TIMESTAMPS : 0) |
 	       (tp->flags & TCP_F_SACK ? TCPI_OPT_SACK : 0) |
 	       (tp->flags & TCP_F_WSCALE ? TCPI_OPT_WSCALE : 0) |
@@ -422,17 +427,19 @@ static u8 info_options(const struct tcp_sock *tp)
 
 static void fill_info(struct tcp_info *info, const struct tcp_sock *tp)
 {
+	u8 options = info_options(tp);
+
 	*info = (struct tcp_info){
 		.state = tp->hashed.state,
 		.ca_state = tp->ca_state,
 		.retransmits = tp->retransmits,
 		.probes = tp->probes,
 		.backoff = tp->backoff,
-		.options = info_options(tp),
+		.options = options,
 		.snd_wscale = tp->snd_wscale,
 		.rcv_wscale = tp->rcv_wscale,
-		.rcv_mss = tp->rcv_mss,
-		.advmss = tp->advmss,
+		.rcv_mss = tp->rcv_mss ?: min(tp->advmss, DEFAULT_MSS),
+		.advmss = tp->advmss - (options & TCPI_OPT_TIMESTAMPS ? TIMESTAMPS_SIZE : 0),
 		.rcv_ssthresh = tp->rcv_wnd,
 		.rcv_space = tcp_receive_space(tp),
 		.ato = TCP_DELACK_NS / NSEC_PER_USEC,

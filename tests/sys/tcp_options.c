@@ -133,6 +133,89 @@ TEST(info)
 	say("length %u", length);
 }
 
+static struct tcp_info info_of(int fd)
+{
+	struct tcp_info info = { 0 };
+	socklen_t length = sizeof(info);
+
+	MUST(getsockopt(fd, SOL_TCP, TCP_INFO, &info, &length));
+	return info;
+}
+
+static void say_numbers(const char *who, int fd)
+{
+	struct tcp_info info = info_of(fd);
+
+	say("%s: mss %u, ssthresh %u, reordering %u, options %x", who, info.tcpi_advmss,
+	    info.tcpi_snd_ssthresh, info.tcpi_reordering, info.tcpi_options);
+	say("unacked %u, sacked %u, lost %u, retrans %u of %u, fackets %u, probes %u",
+	    info.tcpi_unacked, info.tcpi_sacked, info.tcpi_lost, info.tcpi_retrans,
+	    info.tcpi_total_retrans, info.tcpi_fackets, info.tcpi_probes);
+}
+
+TEST(info_of_both_ends)
+{
+	static char data[20000];
+	struct tcp_info one, other;
+
+	tcp_pair(ends, 6145);
+	say_numbers("new", ends[0]);
+	say_numbers("accepted", ends[1]);
+	one = info_of(ends[0]);
+	other = info_of(ends[1]);
+	say("theirs %u and %u", one.tcpi_rcv_mss, other.tcpi_rcv_mss);
+	say("scales: %s", one.tcpi_snd_wscale == other.tcpi_rcv_wscale &&
+					  one.tcpi_rcv_wscale == other.tcpi_snd_wscale
+				  ? "as the other says"
+				  : "different");
+	MUST(write(ends[0], data, sizeof(data)));
+	wait_readable(ends[1], sizeof(data));
+	MUST(recv(ends[1], data, sizeof(data), MSG_WAITALL));
+	wait_sent(ends[0]);
+	say_numbers("has sent", ends[0]);
+	usleep(60000);
+	one = info_of(ends[0]);
+	other = info_of(ends[1]);
+	say("%s: sent, acknowledged, received", one.tcpi_last_data_sent >= 50 &&
+								one.tcpi_last_ack_recv >= 50 &&
+								other.tcpi_last_data_recv >= 50
+							? "some time ago"
+							: "just now");
+	MUST(write(ends[0], data, 10));
+	wait_readable(ends[1], 10);
+	say("%s", info_of(ends[0]).tcpi_last_data_sent < 50 ? "sent just now" : "not sent");
+}
+
+/* What asks about a shut window, less and less often, is counted. */
+TEST(info_of_a_shut_window)
+{
+	tcp_pair(ends, 6146);
+	fill(ends[0]);
+	for (int i = 0; i < 5000 && !info_of(ends[0]).tcpi_backoff; i++)
+		usleep(1000);
+	say("%s", info_of(ends[0]).tcpi_backoff ? "waits longer" : "never asked");
+	say("unacked %u, ca_state %u, retransmits %u", info_of(ends[0]).tcpi_unacked,
+	    info_of(ends[0]).tcpi_ca_state, info_of(ends[0]).tcpi_retransmits);
+}
+
+TEST(info_of_one_that_connects)
+{
+	struct sockaddr_in addr = LO(6147);
+	int listener = tcp_listener(6147, 0), fd = tcp_socket();
+	struct tcp_info info;
+
+	tcp_client(6147);
+	wait_queued(listener, 1);
+	say_numbers("fresh", fd);
+	say("theirs %u", info_of(fd).tcpi_snd_mss);
+	no_wait(fd);
+	SHOW(connect(fd, SA(addr)));
+	say_numbers("connecting", fd);
+	info = info_of(fd);
+	say("theirs %u, cwnd %u, rto %u, rtt %u", info.tcpi_snd_mss, info.tcpi_snd_cwnd,
+	    info.tcpi_rto, info.tcpi_rtt);
+}
+
 TEST(info_of_a_listener)
 {
 	struct tcp_info info = { 0 };
