@@ -290,15 +290,16 @@ static int send_pattern(int fd, uint64_t size)
 	return shutdown(fd, SHUT_WR) < 0;
 }
 
-/* How many bytes came right until the end or the first wrong one. */
-static uint64_t receive_pattern(int fd)
+/* How many bytes came right until the end or the first wrong one; which of the two it was. */
+static uint64_t receive_pattern(int fd, bool *wrong)
 {
 	static char buffer[PIECE];
 	uint64_t count = 0;
 	ssize_t n;
 
 	while ((n = recv(fd, buffer, PIECE, 0)) > 0) {
-		if (memcmp(buffer, pattern + count % PERIOD, n))
+		*wrong = memcmp(buffer, pattern + count % PERIOD, n);
+		if (*wrong)
 			break;
 		count += n;
 	}
@@ -309,13 +310,16 @@ static int run_talk(char **words)
 {
 	uint64_t size = strtoull(words[2], NULL, 10), count;
 	int fd = must("connect", connect_to(words)), status;
+	bool wrong = false;
 
 	if (!fork())
 		exit(send_pattern(fd, size));
-	count = receive_pattern(fd);
+	count = receive_pattern(fd, &wrong);
 	wait(&status);
 	printf("tcp: talked %llu, %s\n", (unsigned long long)count,
-	       count == size && !status ? "good" : "bad");
+	       wrong			  ? "wrong"
+	       : count == size && !status ? "good"
+					  : "broken off");
 	return count != size || status;
 }
 

@@ -9,6 +9,7 @@ import collections
 import itertools
 import os
 import random
+import re
 import socket
 import threading
 import time
@@ -98,6 +99,18 @@ def loads(peer, sender):
             Load("half open", lambda r=rng(5): half_open(peer, r)), Load("flood", lambda r=rng(6): flood(r, sender, frames))]
 
 
+def figures(peer):
+    """How much it was, since the guest has been there. A link shows nothing when it does nothing."""
+    link = re.findall(r"^eth0 (\wx) +(\d+) +(\d+) +(\d+) +(\d+) +(\d+)", peer.read("/proc/net/link"), re.M)
+    device = re.search(r"eth0: *(.*)", peer.read("/proc/net/dev")).group(1).split()
+    tcp = [line.split()[1:] for line in peer.read("/proc/net/snmp").splitlines() if line.startswith("Tcp:")]
+    result = dict(zip(*tcp))
+    result.update(received=device[0], sent=device[8],
+                  **{f"{way} {what}": count for way, *counts in link
+                     for what, count in zip(("passed", "lost", "twice", "reordered", "corrupted"), counts)})
+    return {name: int(count) for name, count in result.items()}
+
+
 def run_guest_clients(peer, server, seconds):
     """The guest's own clients, to the servers here, while the others go on."""
     for command in (f"talk {HOST} {server.port} 100000", f"short {HOST} {server.port} 20"):
@@ -113,13 +126,14 @@ def mixed_load(peer, seconds):
     running = loads(peer, sender)
     for load in running:
         load.start()
-    end = time.monotonic() + seconds
+    end, seen = time.monotonic() + seconds, {}
     for network in itertools.cycle(NETWORKS):
         peer.set_link(network)
         change = time.monotonic() + NETWORK_SECONDS
         while time.monotonic() < change:
             run_guest_clients(peer, servers[0], seconds)
             time.sleep(0.1)
+        seen.update(figures(peer))
         if time.monotonic() > end:
             break
     peer.set_link("")
@@ -130,7 +144,7 @@ def mixed_load(peer, seconds):
     for server in servers:
         server.close()
     sender.close()
-    return running
+    return running, seen
 
 
 def is_more(name, count, before):
@@ -160,12 +174,12 @@ def test_mixed_load(boot, smp, build):
         mixed_load(peer, 1)  # caches fill
         before, _ = settled(peer, {})
         peer.start_server()
-        running = mixed_load(peer, SECONDS)
+        running, seen = mixed_load(peer, SECONDS)
         after, more = settled(peer, before)
     log = peer.guest.log()
     peer.close()
     report = {load.name: (load.rounds, dict(load.wrong)) for load in running}
-    print(report, before, after, sep="\n")
+    print(seen, report, before, after, sep="\n")
     assert all(load.rounds for load in running), report
     assert not any(complaint.startswith("WRONG") for load in running for complaint in load.wrong), report
     assert not more, more
