@@ -5,8 +5,10 @@ import dataclasses
 import os
 import shutil
 import socket
+import sys
 
 DEBUG_EXIT_PORT = 0xF4
+MAX_PORT = 65535
 # What QEMU's exit status is when the kernel writes 0x10 or 0x11 to the debug-exit port: (code << 1) | 1.
 EXIT_POWEROFF, EXIT_SUCCESS, EXIT_FAILURE = 0, 33, 35
 
@@ -31,6 +33,28 @@ class Unusable(Exception):
     """This machine cannot do what was asked; the text says what to do about it, in one line."""
 
 
+def front_door(name, main):
+    """What keeps the user's command from being done is said in one line, and is a failure."""
+    try:
+        return main()
+    except BrokenPipeError:  # who reads us has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.exit(1)
+    except OSError as error:
+        sys.exit(f"{name}: {error.filename + ': ' if error.filename else ''}{error.strerror or error}")
+    except Unusable as error:
+        sys.exit(f"{name}: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def find_program(name):
+    path = shutil.which(name)
+    if not path:
+        raise Unusable(f"{name} is not installed: run `make setup`")
+    return path
+
+
 @dataclasses.dataclass
 class Machine:
     kernel: str = None
@@ -45,14 +69,14 @@ class Machine:
 
     def command(self):
         """QEMU's argument vector, without the serial line: that is its user's business."""
-        qemu = shutil.which("qemu-system-x86_64")
-        if not qemu:
-            raise Unusable("qemu-system-x86_64 is not installed: run `make setup`")
+        qemu = find_program("qemu-system-x86_64")
         if self.accel == "kvm" and not os.access("/dev/kvm", os.R_OK | os.W_OK):
             raise Unusable("/dev/kvm cannot be opened here: leave out ACCEL=kvm")
         for path in filter(None, (self.kernel, self.initrd)):
             if not os.path.exists(path):
                 raise Unusable(f"{path} does not exist: run `make`")
+            if not os.path.isfile(path) or not os.access(path, os.R_OK):
+                raise Unusable(f"{path} is no file that can be read")
         words = [qemu, "-accel", self.accel, "-cpu", self.cpu, "-smp", str(self.smp), "-m", str(self.mem)]
         words += ["-display", "none", "-no-reboot"]
         append = self.append
@@ -81,7 +105,7 @@ def port_is_free(port):
 
 def free_port(wanted):
     """`wanted`, or the next port that is free."""
-    for port in range(wanted, wanted + 100):
+    for port in range(wanted, min(wanted + 100, MAX_PORT + 1)):
         if port_is_free(port):
             return port
-    raise Unusable(f"ports {wanted} to {wanted + 99} of 127.0.0.1 are all busy")
+    raise Unusable(f"of 127.0.0.1's ports from {wanted} none can be had, they are busy or not for us: name others by FWD=")

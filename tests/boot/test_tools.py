@@ -5,6 +5,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 
 import pytest
 import qemu
@@ -113,12 +114,97 @@ def test_app_is_the_main_job(tmp_path):
     ("APP=echo \"1\"", "run: APP: use single quotes in it, no double ones"),
     ("NET=carrier-pigeon", "run: NET=carrier-pigeon: must be user, tap or none"),
     ("INITRD=/nowhere", "run: /nowhere does not exist"),
-    ("SMP=many", "run: SMP=many: must be a number"),
+    ("SMP=many", "run: SMP=many: must be a number from 1 to 64"),
 ])
 def test_launcher_errors_are_one_line(setting, message):
     result = make("run", setting)
     assert result.returncode != 0
     assert any(line.startswith(message) for line in result.stdout.splitlines()), result.stdout
+
+
+KERNEL, INITRD = OUT / "pollux.elf", OUT / "initramfs.cpio"
+RUN, DEBUG = ("tools/run", KERNEL), ("tools/run", "--gdb", "tools/gdb/pollux.py", KERNEL)
+DEMO, TRACE = ("tools/demo", KERNEL, INITRD), ("tools/trace", KERNEL, INITRD, OUT / "never.html")
+RECORD, REPLAY = ("tools/replay", "--record", KERNEL, INITRD, OUT / "no-replay"), ("tools/replay", KERNEL, INITRD, "FOLDER")
+
+
+def refusal(words, path=None, **settings):
+    """What a tool says that cannot do what it should: one line, and it fails."""
+    result = run(*map(str, words), env={**os.environ, "INITRD": str(INITRD), "PATH": str(path or os.environ["PATH"]), **settings})
+    *before, last = result.stdout.splitlines()
+    assert result.returncode != 0 and "Traceback" not in result.stdout and (not before or words[0] == DEMO[0]), result.stdout
+    return last
+
+
+@pytest.mark.parametrize("setting,message", [
+    ("SMP=0", "must be a number from 1 to 64"),
+    ("SMP=65", "must be a number from 1 to 64"),
+    ("SMP=\N{SUPERSCRIPT TWO}", "must be a number from 1 to 64"),
+    ("MEM=much", "must be a size from 4M to 1T, such as 256M"),
+    ("MEM=0", "must be a size from 4M to 1T, such as 256M"),
+    ("MEM=1K", "must be a size from 4M to 1T, such as 256M"),
+    ("MEM=-5", "must be a size from 4M to 1T, such as 256M"),
+    ("MEM=9999999999G", "must be a size from 4M to 1T, such as 256M"),
+    ("ACCEL=warp", "must be tcg or kvm"),
+    ("FWD=80:99999", "must be HOST-PORT:GUEST-PORT"),
+    ("FWD=99999:80", "must be HOST-PORT:GUEST-PORT"),
+    ("FWD=80:0", "must be HOST-PORT:GUEST-PORT"),
+])
+def test_bad_settings_are_one_line(setting, message):
+    assert refusal(RUN, **dict([setting.split("=")])) == f"run: {setting}: {message}"
+
+
+def test_an_initramfs_that_is_no_file(tmp_path):
+    assert refusal(RUN, INITRD=str(tmp_path)) == f"run: {tmp_path} is no file that can be read"
+    assert refusal((*DEMO[:2], tmp_path)) == f"demo: {tmp_path} is no file that can be read"
+
+
+@pytest.fixture
+def few_programs(tmp_path):
+    """A PATH that has little: what a tool starts with."""
+    (tmp_path / "env").symlink_to(shutil.which("env"))
+    (tmp_path / "python3").symlink_to(sys.executable)
+    return tmp_path
+
+
+@pytest.mark.parametrize("words", [RUN, DEBUG, DEMO, TRACE, RECORD], ids=["run", "gdb", "demo", "trace", "record"])
+def test_without_qemu(few_programs, words):
+    name = "replay" if words == RECORD else words[0].removeprefix("tools/")
+    assert refusal(words, path=few_programs) == f"{name}: qemu-system-x86_64 is not installed: run `make setup`"
+
+
+def test_without_gdb(few_programs):
+    (few_programs / "qemu-system-x86_64").symlink_to(shutil.which("qemu-system-x86_64"))
+    assert refusal(DEBUG, path=few_programs) == "run: gdb is not installed: run `make setup`"
+    (few_programs / "run.replay").touch()
+    assert refusal((*REPLAY[:-1], few_programs), path=few_programs) == "replay: gdb is not installed: run `make setup`"
+
+
+def test_recordings_that_cannot_be_played(tmp_path):
+    (tmp_path / "run.replay").write_bytes(b"this is none" * 100)
+    result = run(*map(str, (*REPLAY[:-1], tmp_path, "-batch", "-ex", "continue")))
+    assert result.returncode != 0 and "Traceback" not in result.stdout
+    assert "replay: QEMU does not play this recording, record another by `make record`; what QEMU said:\n" \
+        "Replay: invalid input log file version\n" in result.stdout
+    os.utime(tmp_path / "run.replay", (0, 0))
+    assert refusal((*REPLAY[:-1], tmp_path)) == \
+        "replay: what is recorded is not this kernel and its programs, they are newer: run `make record`"
+
+
+def test_where_nothing_can_be_written(tmp_path):
+    (tmp_path / "file").touch()
+    assert refusal((*RECORD[:-1], tmp_path / "file/replay")) == f"replay: {tmp_path}/file/replay: Not a directory"
+
+
+@pytest.mark.parametrize("tool", [("tools/bench",), ("tools/run-tests", "check")], ids=["bench", "test"])
+def test_a_bad_filter_is_one_line(tool):
+    assert refusal((*tool, "--filter", "[")).startswith("T=[: no regular expression: ")
+
+
+def test_ports_that_nobody_may_have(monkeypatch):
+    monkeypatch.setattr(qemu, "port_is_free", lambda port: False)
+    with pytest.raises(qemu.Unusable, match="of 127.0.0.1's ports from 65530 none can be had"):
+        qemu.free_port(65530)
 
 
 def test_tap_is_there_while_the_command_runs():

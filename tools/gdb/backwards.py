@@ -248,4 +248,9 @@ def px_go(position):
     show()
 
 
-replay.begin()
+try:
+    replay.begin()
+except gdb.error:
+    print("replay: QEMU does not play this recording, record another by `make record`; what QEMU said:")
+    gdb.execute("shell tail -n 1 \"$REPLAY_ERRORS\"")
+    gdb.execute("quit 1")
