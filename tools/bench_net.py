@@ -20,6 +20,7 @@ import sys
 import bench_guest
 
 HOST, GUEST, PORT = "10.77.0.1", "10.77.0.2", "7"
+SOURCES = [f"10.77.0.{10 + i}" for i in range(6)]  # the host's too, for very many connections
 TAP = "tap0"
 MAC = "52:54:00:12:34:56"
 SECONDS = 4
@@ -60,7 +61,8 @@ class NoServer(Exception):
 
 
 def make_tap():
-    for command in ("link set lo up", f"tuntap add dev {TAP} mode tap", f"address add {HOST}/24 dev {TAP}", f"link set {TAP} up"):
+    for command in ("link set lo up", f"tuntap add dev {TAP} mode tap", f"address add {HOST}/24 dev {TAP}",
+                    *(f"address add {source}/24 dev {TAP}" for source in SOURCES), f"link set {TAP} up"):
         subprocess.run(["ip", *command.split()], check=True)
     with contextlib.suppress(OSError), open("/proc/sys/net/ipv6/conf/all/disable_ipv6", "w", encoding="ascii") as file:
         file.write("1")  # nobody else talks on this wire

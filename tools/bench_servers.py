@@ -55,6 +55,8 @@ def connect_rows():
 def idle_rows():
     for name, numbers in IDLE.items():
         command, what = SERVERS[name]
+        yield (f"alone_{name}_{numbers[0]}",
+               Row(f"{what}; 1 connection beside {numbers[0]:,} idle", ("echo", 1, SIZE), command, idle=numbers[0]))
         for number in numbers:
             yield (f"idle_{name}_{number}",
                    Row(f"{what}; {ACTIVE} connections beside {number:,} idle", ("echo", ACTIVE, SIZE), command, idle=number))

@@ -39,7 +39,7 @@ SETTLE_SECONDS = 3  # until delayed acknowledgements have gone, and freed memory
 HELD_BY_ONE = 10_000  # idle connections of a process
 MANY = 1_000_000
 PATIENCE = 60
-TRY_SECONDS = 0.02
+TRY_SECONDS, MAX_TRIES = 0.02, 50
 ENOUGH = 500  # requests: of fewer, what reading the counters itself adds would show
 
 # What is counted by the instruction at its beginning: {figure: {kernel: function}}
@@ -48,10 +48,8 @@ FUNCTIONS = {
     "wakeups": {"linux": "try_to_wake_up", "pollux": "wake_up_state"},
     "asks": {"linux": "tcp_poll", "pollux": "tcp_poll"},
 }
-BOOT_FIGURES = {
-    "answer_ms": "milliseconds from the start of QEMU to the first connection answered",
-    "clock_ms": "of them those since the kernel's clock began, until its server listened",
-}
+BOOT_FIGURES = {"ms": "milliseconds from the start of QEMU to the first connection answered",
+                "million": "million instructions of the guest in that time"}
 PER_MILLION = ("cr3", "switches", "interrupts", "nic_writes", "nic_reads", "calls", "wakeups", "asks")  # of bytes
 
 # ---- inside the namespace ------------------------------------------------------------------------
@@ -116,9 +114,9 @@ class Load:
 
 def hold(stack, files, port, connections, size=0):
     """Opens idle connections, until the stack is left; each has had a request when it is its memory that is measured."""
-    while connections > 0:
-        stack.enter_context(Load(files, port, 0, "hold", min(connections, HELD_BY_ONE), size))
-        connections -= HELD_BY_ONE
+    for source, first in enumerate(range(0, connections, HELD_BY_ONE)):
+        number = min(connections - first, HELD_BY_ONE)
+        stack.enter_context(Load(files, port, 0, "hold", number, size, bench_net.SOURCES[source]))
 
 
 def windows(files, name, seconds, number, snapshot):
@@ -244,29 +242,30 @@ def serve(files, kernel, kind, seconds, places, rows):
 
 
 def first_answer():
-    """Waits until a connection is accepted; one is tried every TRY_SECONDS, whatever became of the others."""
-    tries = set()
-    with contextlib.ExitStack() as stack:
-        while True:
-            sock = stack.enter_context(socket.socket())
-            sock.setblocking(False)
-            sock.connect_ex((GUEST, CONTROL))
-            tries.add(sock)
-            for ready in select.select([], tries, [], TRY_SECONDS)[1]:
-                if not ready.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
-                    return
-                tries.remove(ready)
+    """Waits until a connection is accepted; one is tried every TRY_SECONDS, and the oldest given up."""
+    tries = []
+    while True:
+        sock = socket.socket()
+        sock.setblocking(False)
+        sock.connect_ex((GUEST, CONTROL))
+        tries = [*tries[1 - MAX_TRIES:], sock]
+        for ready in select.select([], tries, [], TRY_SECONDS)[1]:
+            if not ready.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+                return
+            tries.remove(ready)
 
 
 def boot(files, kernel):
-    """From QEMU's start until a client is answered, and how long the kernel's clock has been going when its server listens."""
+    """What it takes from QEMU's start until a client is answered, without the plugin and with it."""
+    command = f"/bench/control {CONTROL}"
     subprocess.run(["ip", "neighbour", "replace", GUEST, "lladdr", bench_net.MAC, "dev", bench_net.TAP], check=True)
     start = time.monotonic()
-    with bench_net.Guest(files, kernel, f"/bench/control {CONTROL}") as guest:
+    with bench_net.Guest(files, kernel, command):
         first_answer()
         answered = time.monotonic() - start
-        line = next(line for line in guest.lines() if ": ready" in line)
-    return {"answer_ms": [1e3 * answered], "clock_ms": [1e3 * float(re.search(r"after ([\d.]+)", line)[1])]}
+    with bench_net.Guest(files, kernel, command, count="") as guest:
+        first_answer()
+        return {"ms": [1e3 * answered], "million": [guest.counts().instructions / 1e6]}
 
 
 def main(out, job):
@@ -305,6 +304,7 @@ def figures(files, rows, seconds=SECONDS, rounds=ROUNDS):
     kinds = ["timed"] * rounds + (["counted", "touched"] if any(ROWS[row].unit for row in rows) else [])
     for kind in kinds:
         for kernel in files.kernels():
+            print(f"  {kernel}, {kind}: {len(rows)} rows", file=sys.stderr)
             result = measure(files, kernel=kernel, kind=kind, seconds=seconds, places=places[kernel], rows=rows)
             places[kernel] = result["places"]
             for row, values in result["figures"].items():

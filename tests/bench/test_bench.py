@@ -9,7 +9,6 @@ import subprocess
 import bench_calls
 import bench_guest
 import bench_net
-import bench_servers
 import bench_tcp
 import pytest
 import qemu
@@ -112,7 +111,7 @@ def test_registers_are_counted():
 
 
 OF_EVERY_KIND = ("tcp_echo_16", "tcp_receive", "tcp_send", "http_16", "memory_thread", "echo_one_1", "echo_select_1", "echo_reuseport_16",
-                 "connect_fork", "idle_poll_1000")
+                 "connect_fork", "alone_poll_1000")
 
 
 @pytest.mark.skipif(not bench_net.is_possible(), reason="no network namespaces here")
@@ -120,7 +119,7 @@ def test_servers_have_their_figures(alone):
     """Each kind of row; and what docs/reading.md says of a request that finds the server asleep."""
     text = alone.run(f"^({'|'.join(OF_EVERY_KIND)}|first_answer)$", "--quick")
     boot = alone.kept("answer")["pollux"]
-    assert boot.keys() == bench_tcp.BOOT_FIGURES.keys() and 0 < boot["clock_ms"] < boot["answer_ms"]
+    assert boot.keys() == bench_tcp.BOOT_FIGURES.keys() and all(figure > 0 for figure in boot.values())
     found = {row: kernels["pollux"] for row, kernels in alone.kept("tcp").items()}
     assert sorted(found) == sorted(OF_EVERY_KIND)
     assert all(re.search(rf"^\| {row} ", text, re.M) for row in found)
@@ -128,8 +127,8 @@ def test_servers_have_their_figures(alone):
     for row, figures in found.items():
         assert figures["rate"] > 0 and figures["instructions"] > figures["user"] > 0, row
         assert figures["calls"] > 0 and figures["nic_writes"] > 0 and figures["from_user"] + figures["to_user"] > 0.9, row
-    one, select = found["echo_one_1"], found["echo_select_1"]
-    assert (one["calls"], one["from_user"], one["to_user"]) == (2, 64, 64)
-    assert select["calls"] == 3 and select["from_user"] > 64 and select["to_user"] > 64
-    assert found["idle_poll_1000"]["from_user"] > 1_000 * 8 / bench_servers.ACTIVE
-    assert (alone.folder / "bench/idle.svg").exists() or not shutil.which("gnuplot")
+    one, select, poll = (found[row] for row in ("echo_one_1", "echo_select_1", "alone_poll_1000"))
+    assert [one[name] for name in ("calls", "from_user", "to_user")] == pytest.approx([2, 64, 64], rel=0.1)
+    assert [select[name] for name in ("calls", "from_user", "to_user")] == pytest.approx([3, 64 + 16, 64 + 16], rel=0.1)
+    # The idle ones, the one, and the listening socket: 8 bytes each, and asked twice or more, if poll finds nothing at first.
+    assert poll["from_user"] == pytest.approx(64 + 8 * 1_002, rel=0.1) and 900 < poll["asks"] < 3_300

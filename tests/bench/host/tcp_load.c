@@ -12,8 +12,9 @@
  *	tcp_load give ADDRESS PORT SECONDS CONNECTIONS
  *	tcp_load take ADDRESS PORT SECONDS CONNECTIONS
  *		sends (to a discard service), receives (from a chargen service) as much as it can
- *	tcp_load hold ADDRESS PORT SECONDS CONNECTIONS SIZE
- *		one request on each connection if SIZE is not 0, and then nothing more: they are idle
+ *	tcp_load hold ADDRESS PORT SECONDS CONNECTIONS SIZE SOURCE
+ *		one request on each connection if SIZE is not 0, and then nothing more: they are idle. They come from the
+ *		address SOURCE, for with many from one address connect() looks long for a free port
  *
  * All requests that begin in these seconds are answered in them: between two lines the server has nothing to do.
  */
@@ -35,10 +36,11 @@
 #define MAX_CONNECTIONS 20000
 #define EVENTS		256
 #define BATCH		1024 /* opened at once, fewer than a server's backlog */
+#define AT_LEAST	50   /* requests, even if it takes longer */
 #define WARM_UP_S	0.2
 #define PATIENCE_S	120 /* for an answer */
 
-static struct sockaddr_in peer = { .sin_family = AF_INET };
+static struct sockaddr_in peer = { .sin_family = AF_INET }, source = { .sin_family = AF_INET };
 static char data[256 << 10];
 static uint64_t done; /* requests, or bytes */
 static char *request = data;
@@ -71,6 +73,8 @@ static void open_connection(struct connection *connection, int flags)
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	/* What is under way at the end is not waited for. */
 	setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+	setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
+	must("bind", bind(fd, (struct sockaddr *)&source, sizeof(source)));
 	if (connect(fd, (struct sockaddr *)&peer, sizeof(peer)) && errno != EINPROGRESS)
 		must("connect", -1);
 }
@@ -295,12 +299,13 @@ static double work(const struct load *load, double seconds, int number)
 	struct epoll_event events[EVENTS];
 
 	is_over = false;
+	done = n_samples = 0;
 	if (load->start)
 		load->start(number);
 	while ((now = now_ns()) < end || under_way) {
-		int ready = epoll_wait(ep, events, EVENTS, now < end ? 10 : 100);
+		int ready = epoll_wait(ep, events, EVENTS, 10);
 
-		is_over = now >= end;
+		is_over = now >= end && done >= AT_LEAST;
 		if (now > end + PATIENCE_S * 1000000000ull)
 			must("answers", -1);
 		for (int i = 0; i < ready; i++)
@@ -314,7 +319,6 @@ static void work_and_tell(const struct load *load, double seconds, int number)
 	double cpu = cpu_seconds();
 	uint64_t left = not_acknowledged(number);
 
-	done = n_samples = 0;
 	seconds = work(load, seconds, number);
 	cpu = cpu_seconds() - cpu;
 	if (load->ready == give_some)
@@ -346,6 +350,8 @@ int main(int argc, char **argv)
 		path = argv[6];
 		request_size = answer_size = atoi(path);
 	}
+	if (argc > 7)
+		inet_pton(AF_INET, argv[7], &source.sin_addr);
 	raise_limit();
 	set_peer(argv[2], argv[3]);
 	ep = must("epoll_create1", epoll_create1(0));
