@@ -84,7 +84,7 @@ static void show_tasks(const char *args)
 	spin_lock_bh(&tree_lock);
 	list_for_each_entry(task, &task_list, all_tasks)
 		printk("%5u %3u %-9s %9llu %9llu %s\n", task->pid, task->cpu, states[task->state],
-		       task->switches, task->runtime / NSEC_PER_MSEC, task->name);
+		       task->nvcsw + task->nivcsw, task->runtime / NSEC_PER_MSEC, task->name);
 	spin_unlock_bh(&tree_lock);
 }
 

@@ -86,7 +86,7 @@ struct process {
 	struct cpu_timers cpu_timers;
 	/* what dead threads and reaped children used, in ns */
 	u64 dead_utime, dead_stime, children_utime, children_stime;
-	u64 dead_minor_faults, children_minor_faults, dead_switches;
+	u64 dead_minor_faults, children_minor_faults, dead_nvcsw, dead_nivcsw;
 	u64 peak_rss_pages, children_peak_rss;
 
 	u64 start_ns; /* clock_ns() at fork */

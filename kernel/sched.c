@@ -250,7 +250,10 @@ static void context_switch(struct run_queue *rq, struct task *prev, struct task 
 	      prev->state == TASK_RUNNING ? NULL : prev->waits_on);
 	rq->curr = next;
 	rq->switches++;
-	next->switches++;
+	if (prev->state == TASK_RUNNING)
+		prev->nivcsw++;
+	else
+		prev->nvcsw++;
 	next->exec_start = prev->exec_start;
 	next->slice_start = next->runtime;
 	note_idle(rq, prev, next);

@@ -47,13 +47,13 @@ struct task {
 	u32 cpu;	   /* whose run queue it is on, or was on last */
 	bool on_run_queue; /* runs or is in the tree; false while it sleeps */
 	struct rb_node run_node;
-	u64 vruntime;	  /* time used, scaled by weight: the least goes first */
-	u64 exec_start;	  /* clock_ns() since which the current stint is not accounted yet */
-	u64 runtime;	  /* time used, all in all */
-	u64 slice_start;  /* `runtime` when it was last put on the CPU */
-	u64 switches;	  /* how often it was put on a CPU */
-	u32 weight;	  /* its share; NICE_0_WEIGHT is one */
-	u64 allowed_cpus; /* bit mask */
+	u64 vruntime;	   /* time used, scaled by weight: the least goes first */
+	u64 exec_start;	   /* clock_ns() since which the current stint is not accounted yet */
+	u64 runtime;	   /* time used, all in all */
+	u64 slice_start;   /* `runtime` when it was last put on the CPU */
+	u64 nvcsw, nivcsw; /* how often it left the CPU: to sleep; for others to run */
+	u32 weight;	   /* its share; NICE_0_WEIGHT is one */
+	u64 allowed_cpus;  /* bit mask */
 
 	/* constant */
 	u32 pid;     /* the thread's number: what gettid() returns; kernel threads have one too */

@@ -96,7 +96,8 @@ static void read_task(struct pid_facts *facts, const struct task *task)
 	facts->nice = task_nice(task);
 	facts->cpu = task->cpu;
 	facts->allowed_cpus = task->allowed_cpus & (BIT(nr_cpus) - 1);
-	facts->switches = task->switches;
+	facts->nvcsw = task->nvcsw;
+	facts->nivcsw = task->nivcsw;
 }
 
 /* Without lock: the process's adds up under it. */

@@ -15,7 +15,7 @@ struct pid_facts {
 
 	struct rusage usage;
 	u64 utime, stime, children_utime, children_stime; /* ns */
-	u64 children_faults, start_ns, switches;
+	u64 children_faults, start_ns, nvcsw, nivcsw;
 	s64 nice;
 	u32 cpu;
 	u64 allowed_cpus;

@@ -177,7 +177,9 @@ int show_sched(struct seq_buf *out, const struct subject *subject)
 	print_ms(out, "se.exec_start", READ_ONCE(task->exec_start));
 	print_ms(out, "se.vruntime", READ_ONCE(task->vruntime));
 	print_ms(out, "se.sum_exec_runtime", READ_ONCE(task->runtime));
-	print_count(out, "nr_switches", READ_ONCE(task->switches));
+	print_count(out, "nr_switches", READ_ONCE(task->nvcsw) + READ_ONCE(task->nivcsw));
+	print_count(out, "nr_voluntary_switches", READ_ONCE(task->nvcsw));
+	print_count(out, "nr_involuntary_switches", READ_ONCE(task->nivcsw));
 	print_count(out, "se.load.weight", READ_ONCE(task->weight));
 	print_count(out, "policy", 0);
 	print_count(out, "prio", 120 + task_nice(task));

@@ -134,8 +134,8 @@ static void print_cpus(struct seq_buf *out, const struct pid_facts *facts)
 	seq_printf(out, "Cpus_allowed:\t%llx\nCpus_allowed_list:\t", facts->allowed_cpus);
 	print_ranges(out, facts->allowed_cpus);
 	seq_printf(out, "\nMems_allowed:\t1\nMems_allowed_list:\t0\n");
-	seq_printf(out, "voluntary_ctxt_switches:\t%llu\nnonvoluntary_ctxt_switches:\t0\n",
-		   facts->switches);
+	seq_printf(out, "voluntary_ctxt_switches:\t%llu\nnonvoluntary_ctxt_switches:\t%llu\n",
+		   facts->nvcsw, facts->nivcsw);
 }
 
 int show_status(struct seq_buf *out, const struct subject *subject)

@@ -33,20 +33,23 @@ void process_times(struct process *process, u64 *utime, u64 *stime)
 
 void rusage_locked(struct process *process, struct rusage *usage)
 {
-	u64 utime, stime, faults = process->dead_minor_faults, switches = process->dead_switches;
+	u64 utime, stime, faults = process->dead_minor_faults;
+	u64 nvcsw = process->dead_nvcsw, nivcsw = process->dead_nivcsw;
 	struct task *task;
 
 	times_locked(process, &utime, &stime);
 	list_for_each_entry(task, &process->threads, thread_link) {
 		faults += task->min_faults;
-		switches += task->switches;
+		nvcsw += task->nvcsw;
+		nivcsw += task->nivcsw;
 	}
 	*usage = (struct rusage){
 		.utime = ns_to_timeval(utime),
 		.stime = ns_to_timeval(stime),
 		.maxrss = process->peak_rss_pages * (PAGE_SIZE / KiB),
 		.minflt = faults,
-		.nvcsw = switches,
+		.nvcsw = nvcsw,
+		.nivcsw = nivcsw,
 	};
 }
 
@@ -67,7 +70,8 @@ void thread_rusage(struct task *task, struct rusage *usage)
 		.stime = ns_to_timeval(stime),
 		.maxrss = task->process->peak_rss_pages * (PAGE_SIZE / KiB),
 		.minflt = task->min_faults,
-		.nvcsw = task->switches,
+		.nvcsw = task->nvcsw,
+		.nivcsw = task->nivcsw,
 	};
 }
 
@@ -79,7 +83,8 @@ void account_dead_thread(struct process *process, struct task *task)
 	process->dead_utime += user;
 	process->dead_stime += kernel;
 	process->dead_minor_faults += task->min_faults;
-	process->dead_switches += task->switches;
+	process->dead_nvcsw += task->nvcsw;
+	process->dead_nivcsw += task->nivcsw;
 }
 
 void account_reaped_child(struct process *parent, const struct process *child)

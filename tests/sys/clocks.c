@@ -157,6 +157,39 @@ TEST(cpu_time)
 	SHOW(clock_gettime(clock, &cpu));
 }
 
+/* On one processor, with another program that never sleeps. */
+TEST(switches)
+{
+	struct rusage before, after;
+	unsigned long mask[16] = { 0 };
+	int tries = 0, status;
+	pid_t rival;
+
+	MUST(syscall(SYS_sched_getaffinity, 0, sizeof(mask), mask));
+	mask[0] &= -mask[0];
+	memset(mask + 1, 0, sizeof(mask) - sizeof(mask[0]));
+	MUST(syscall(SYS_sched_setaffinity, 0, sizeof(mask), mask));
+	getrusage(RUSAGE_SELF, &before);
+	for (int i = 0; i < 10; i++)
+		usleep(1000);
+	getrusage(RUSAGE_SELF, &after);
+	say("sleeping counts as voluntary: %s", yes_no(after.ru_nvcsw - before.ru_nvcsw >= 10));
+	rival = MUST(fork());
+	if (rival == 0)
+		for (;;)
+			;
+	do {
+		before = after;
+		use_cpu(20);
+		getrusage(RUSAGE_SELF, &after);
+	} while (after.ru_nivcsw == before.ru_nivcsw && tries++ < 500);
+	say("to have to leave counts as involuntary: %s",
+	    yes_no(after.ru_nivcsw > before.ru_nivcsw));
+	say("and as nothing else: %s", yes_no(after.ru_nvcsw == before.ru_nvcsw));
+	kill(rival, SIGKILL);
+	MUST(waitpid(rival, &status, 0));
+}
+
 TEST(sysinfo)
 {
 	struct sysinfo info;
