@@ -221,12 +221,17 @@ static int read_buffers(struct reading *reading)
 static int wait_for_bytes(struct unix_sock *u, u64 deadline)
 {
 	struct sock *sk = &u->sk;
-	int error = sock_error(sk);
+	bool ended = READ_ONCE(sk->error) || READ_ONCE(sk->shutdown) & SHUTDOWN_RCV;
+	int error;
 
+	/* Bytes may have come before the end, and behind our look at the queue. */
+	if (ended && !skb_queue_empty(&sk->receive_queue))
+		return 0;
+	error = sock_error(sk);
 	if (error)
 		return error;
-	if (READ_ONCE(sk->shutdown) & SHUTDOWN_RCV)
-		return skb_queue_empty(&sk->receive_queue);
+	if (ended)
+		return 1;
 	if (!deadline)
 		return -EAGAIN;
 	mutex_unlock(&sk->user_lock);
