@@ -164,6 +164,10 @@ static void any_segment(struct input *input)
 			     : (size - 191) * 100,
 		ack);
 
+	if (flags & 64) { /* a router has marked it, or says that one has marked ours */
+		segment.flags |= flags & 1 ? TCPHDR_ECE : TCPHDR_ECE | TCPHDR_CWR;
+		segment.tos = flags & 3;
+	}
 	segment.window = size & 1 ? 65535 : take_u16(input);
 	options = take_u8(input);
 	if (peer->timestamps && !(options & 4))
@@ -414,10 +418,15 @@ static void change_setting(struct input *input)
 			       &tcp_sysctl.abort_on_overflow, &tcp_sysctl.rfc1337,
 			       &tcp_sysctl.max_orphans,	      &tcp_sysctl.max_tw_buckets,
 			       &tcp_sysctl.tw_reuse,	      &tcp_sysctl.slow_start_after_idle,
-			       &tcp_sysctl.early_retrans };
+			       &tcp_sysctl.early_retrans,     &tcp_sysctl.ecn,
+			       &tcp_sysctl.orphan_retries,    &tcp_sysctl.mem[TCP_MEM_PRESSURE],
+			       &tcp_sysctl.mem[TCP_MEM_LIMIT] };
 	u8 which = take_u8(input);
+	u32 *word = words[which % ARRAY_SIZE(words)];
 
-	*words[which % ARRAY_SIZE(words)] = which >> 6 ? which >> 6 & 1 : 2;
+	*word = which >> 6 ? which >> 6 & 1 : 2;
+	if (word >= tcp_sysctl.mem && word < tcp_sysctl.mem + 3)
+		*word = *word ? 2 * *word : INT32_MAX; /* pages: a few segments */
 }
 
 /* ---- the rest ---------------------------------------------------------------------------------------------------------------- */
