@@ -244,6 +244,11 @@ static void begin(struct input *input)
 	tcp_sysctl.sack = !(how & 2);
 	tcp_sysctl.timestamps = !(how & 4);
 	tcp_sysctl.window_scaling = !(how & 8);
+	if (how & 64) { /* pages: both ends are above that, nearly always */
+		tcp_sysctl.mem[TCP_MEM_PRESSURE] = 2;
+		tcp_sysctl.mem[TCP_MEM_LIMIT] = 4;
+	}
+	tcp_sysctl.ecn = how & 128 ? 1 : 2;
 	listener = new_socket(how & 16 ? 6000 : 0);
 	machine_bind(listener, PORT);
 	listener->ops->listen(listener, 1);
