@@ -83,24 +83,26 @@ static bool dequeue(struct timer_queue *queue, struct timer *timer)
 	return true;
 }
 
-void timer_start(struct timer *timer, u64 expires)
+bool timer_start(struct timer *timer, u64 expires)
 {
 	u64 flags = irq_save();
 	struct timer_queue *here = this_cpu_ptr(timer_queue), *queue;
+	bool was_pending = false;
 
 	/* A CPU can program its own APIC only, so the timer comes here first. */
 	while ((queue = lock_queue_of(timer)) != here) {
-		dequeue(queue, timer);
+		was_pending |= dequeue(queue, timer);
 		WRITE_ONCE(timer->cpu, smp_processor_id());
 		spin_unlock(&queue->lock);
 	}
-	dequeue(here, timer);
+	was_pending |= dequeue(here, timer);
 	timer->expires = expires;
 	WRITE_ONCE(timer->pending, true);
 	rb_add_cached(&timer->node, &here->timers, expires_before);
 	here->count++;
 	program(here);
 	spin_unlock_irqrestore(&here->lock, flags);
+	return was_pending;
 }
 
 bool timer_cancel(struct timer *timer)

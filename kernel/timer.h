@@ -18,8 +18,8 @@ struct timer {
 
 void timer_init(struct timer *timer, void (*function)(struct timer *timer));
 
-/* Due at `expires`; moves it when it is pending already. */
-void timer_start(struct timer *timer, u64 expires);
+/* Due at `expires`; moves it when it is pending already, and returns whether it was. */
+bool timer_start(struct timer *timer, u64 expires);
 
 /* Returns whether it was pending. The callback may still be running on another CPU ... */
 bool timer_cancel(struct timer *timer);

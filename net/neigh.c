@@ -102,9 +102,8 @@ static struct neigh *find(be32 addr, const struct netdev *dev)
 /* A started timer holds a reference, which travels with it when it is started anew. */
 static void start_timer(struct neigh *neigh, u64 expires)
 {
-	if (!timer_cancel(&neigh->timer))
+	if (!timer_start(&neigh->timer, expires))
 		neigh_hold(neigh);
-	timer_start(&neigh->timer, expires);
 }
 
 /* Not the last reference: the caller has one, or the table. */

@@ -243,14 +243,16 @@ bool timer_cancel_sync(struct timer *timer)
 	return timer_cancel(timer);
 }
 
-void timer_start(struct timer *timer, u64 expires)
+bool timer_start(struct timer *timer, u64 expires)
 {
-	timer_cancel(timer);
+	bool was_pending = timer_cancel(timer);
+
 	if (nr_timers == MAX_TIMERS)
 		panic("too many timers");
 	timer->expires = expires;
 	timer->pending = true;
 	timers[nr_timers++] = timer;
+	return was_pending;
 }
 
 static struct timer *first_timer(void)
