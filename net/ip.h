@@ -21,6 +21,7 @@ struct iphdr {
 #define IP_MF	       0x2000
 #define IP_OFFSET      0x1fff
 #define IP_HLEN(ip)    (((ip)->version_ihl & 0xf) * 4)
+#define IP_PLAIN       0x45 /* version_ihl of nearly all: no options */
 #define IP_DEFAULT_TTL 64
 #define IP_MAX_MTU     65535U
 

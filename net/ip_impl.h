@@ -18,7 +18,7 @@ static inline u16 ip_header_checksum(const struct iphdr *ip)
 	const struct header_words *words = (const void *)ip;
 	u64 sum;
 
-	if (unlikely(IP_HLEN(ip) != sizeof(*words)))
+	if (unlikely(ip->version_ihl != IP_PLAIN))
 		return ip_checksum(ip, IP_HLEN(ip));
 	sum = checksum_add_carry(words->first, words->second);
 	return checksum_fold(checksum_fold_64(checksum_add_carry(sum, words->third)));

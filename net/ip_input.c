@@ -33,13 +33,10 @@ static struct iphdr *check_header(struct sk_buff *skb)
 
 	if (unlikely(!skb_may_pull(skb, sizeof(*ip))))
 		return NULL;
-	ip = (struct iphdr *)skb->data;
 	header = IP_HLEN(ip);
-	if (unlikely(ip->version_ihl >> 4 != 4 || header < sizeof(*ip)))
+	if (unlikely(ip->version_ihl != IP_PLAIN) &&
+	    (ip->version_ihl >> 4 != 4 || header < sizeof(*ip) || !skb_may_pull(skb, header)))
 		return NULL;
-	if (unlikely(!skb_may_pull(skb, header)))
-		return NULL;
-	ip = (struct iphdr *)skb->data;
 	length = ntohs(ip->total_length);
 	if (unlikely(length < header))
 		return NULL;
@@ -173,7 +170,7 @@ void ip_rcv(struct sk_buff *skb)
 		ip_drop(skb, IP_InAddrErrors);
 		return;
 	}
-	if (unlikely(IP_HLEN(ip) > sizeof(*ip)) && !options_ok(skb, ip)) {
+	if (unlikely(ip->version_ihl != IP_PLAIN) && !options_ok(skb, ip)) {
 		ip_drop(skb, IP_InHdrErrors);
 		return;
 	}
