@@ -45,6 +45,13 @@ struct tcphdr {
 #define TCPHDR_CWR	0x80
 #define TCP_HLEN(th)	(((th)->offset >> 4) * 4)
 #define TCP_MAX_OPTIONS 40
+/* Options' first words, padded by NOPs in front, as they are sent. */
+#define TCP_OPTION_MSS	   0x02040000
+#define TCP_OPTION_WSCALE  0x01030300
+#define TCP_OPTION_TS	   0x0101080a
+#define TCP_OPTION_TS_SACK 0x0402080a /* SACK permitted in the place of the NOPs */
+#define TCP_OPTION_SACK_OK 0x01010402
+#define TCP_OPTION_SACK	   0x01010500
 
 static inline struct tcphdr *tcp_hdr(const struct sk_buff *skb)
 {
@@ -65,25 +72,34 @@ static inline bool between(u32 seq, u32 low, u32 high) /* low <= seq <= high */
 	return high - low >= seq - low;
 }
 
+/* What a SYN offers; of other segments the timestamp alone counts. */
+struct tcp_options {
+	u16 mss;   /* 0: none */
+	s8 wscale; /* -1: none */
+	bool sack_permitted : 1, timestamp : 1;
+};
+
 /* What a segment is while TCP holds it: skb->cb. Received: from the header. To send: until it is acknowledged. */
 struct tcp_cb {
 	u32 seq, end_seq; /* SYN and FIN count */
 	u32 ack;
-	u32 tsval, tsecr; /* received; 0 without the option */
-	u16 window;	  /* received, as it stood there */
-	u8 flags;	  /* TCPHDR_* */
-	u8 sacked;	  /* sent: TCPCB_*  */
-	bool has_timestamp;
-	u8 retransmits; /* sent: how often again */
-	u16 segments;	/* sent: packets that it went out as */
-	u32 sent_us;	/* sent: tcp_clock_us() of the last time */
+	u32 tsval, tsecr;	    /* received; 0 without the option */
+	u16 window;		    /* received, as it stood there */
+	u8 flags;		    /* TCPHDR_* */
+	u8 sacked;		    /* sent: TCPCB_*  */
+	struct tcp_options options; /* received */
+	u16 segments;		    /* sent: packets that it went out as */
+	u8 nr_sacks;		    /* received */
+	union {
+		u8 retransmits; /* sent: how often again */
+		u8 sack_at;	/* received: of the first block, from the TCP header */
+	};
+	u32 sent_us; /* sent: tcp_clock_us() of the last time */
 	union {
 		/* sent: of the first time. To send, and a probe waits for the window: of its beginning */
 		u32 first_sent_us;
 		u32 answer_seq; /* a SYN for what was in TIME_WAIT: where we begin; 0: anywhere */
 	};
-	u8 nr_sacks; /* received */
-	u8 sack_at;  /* received: of the first block, from the TCP header */
 };
 static_assert(sizeof(struct tcp_cb) <= sizeof(((struct sk_buff *)0)->cb),
 	      "TCP's part of a buffer fits");
@@ -336,7 +352,14 @@ u32 tcp_accept_backlog(const struct tcp_sock *tp, u32 *limit);
 /* The program has taken data out: tell the window if it has grown enough. */
 void tcp_cleanup_rcvbuf(struct tcp_sock *tp, u32 copied);
 /* What may still come, by the memory that is left (SO_RCVBUF): the window to tell, unscaled. */
-u32 tcp_receive_space(const struct tcp_sock *tp);
+static inline u32 tcp_receive_space(const struct tcp_sock *tp)
+{
+	const struct sock *sk = &tp->inet.sk;
+	u32 used = READ_ONCE(sk->rmem);
+
+	/* Half of the memory is for what surrounds the data. */
+	return used < sk->rcvbuf ? min((sk->rcvbuf - used) / 2, tp->window_clamp) : 0;
+}
 
 /* SO_RCVBUF, unless the program has chosen it: net/tcp_rcvbuf.c. A large segment says how long the way is; the program has
  * read, under user_lock. */
@@ -350,19 +373,7 @@ static inline void tcp_tune_rcvbuf(struct tcp_sock *tp)
 }
 
 /* What both SYNs offer is what holds: flags, scales, mss_clamp. */
-struct tcp_options;
 void tcp_negotiate(struct tcp_sock *tp, const struct tcp_options *options);
-/* Options of a segment, parsed and checked. */
-struct tcp_options {
-	u16 mss;   /* 0: none */
-	s8 wscale; /* -1: none */
-	bool sack_permitted, has_timestamp;
-	u32 tsval, tsecr;
-	u8 nr_sacks;
-	u8 sack_at; /* from the TCP header */
-};
-/* false: malformed (what could be read is there). */
-bool tcp_parse_options(const struct sk_buff *skb, struct tcp_options *options);
 /* Initial sequence numbers (RFC 6528), timestamps' offset, SYN cookies: SipHash with a secret. */
 u32 tcp_secure_seq(be32 saddr, be32 daddr, be16 sport, be16 dport);
 u32 tcp_secure_ts_offset(be32 saddr, be32 daddr);

@@ -84,7 +84,7 @@ void tcp_cookie_options(struct tcp_options *options, u32 timestamp)
 {
 	u32 wscale = timestamp & WSCALE_MASK;
 
-	options->has_timestamp = true;
+	options->timestamp = true;
 	options->wscale = wscale == NO_WSCALE ? -1 : (s8)wscale;
 	options->sack_permitted = timestamp & SACK_BIT;
 }

@@ -121,8 +121,6 @@ static bool append_to_last(struct sock *sk, struct sk_buff *skb)
 	if (sk->receive_queue.count < 2 || skb_shared(tail) || skb_tailroom(tail) < skb->len ||
 	    skb->data_len)
 		return false;
-	if (READ_ONCE(sk->rmem) < sk->rcvbuf / 2)
-		return false; /* there is memory enough not to copy */
 	__builtin_memcpy(skb_append(tail, skb->len), skb->data, skb->len);
 	TCP_CB(tail)->end_seq = TCP_CB(skb)->end_seq;
 	TCP_CB(tail)->flags |= TCP_CB(skb)->flags & (TCPHDR_PSH | TCPHDR_FIN);
@@ -130,14 +128,14 @@ static bool append_to_last(struct sock *sk, struct sk_buff *skb)
 	return true;
 }
 
-/* Charged already. The reference goes to the queue. */
+/* Charged already. The reference goes to the queue. As long as there is memory enough, nothing is copied. */
 static inline void enqueue(struct tcp_sock *tp, struct sk_buff *skb)
 {
 	struct sock *sk = tcp_to_sock(tp);
 
 	if (skb->len)
 		trace(SOCK_ENQUEUE, skb, sk->ino, sk->receive_queue.count + 1, skb->len);
-	if (!skb->len || append_to_last(sk, skb)) {
+	if (!skb->len || (unlikely(sk->rmem >= sk->rcvbuf / 2) && append_to_last(sk, skb))) {
 		skb_put(skb);
 		return;
 	}
@@ -394,15 +392,6 @@ void tcp_rcv_urgent(struct tcp_sock *tp, struct sk_buff *skb)
 }
 
 /* ---- the window ---------------------------------------------------------------------------------------------------------- */
-
-u32 tcp_receive_space(const struct tcp_sock *tp)
-{
-	const struct sock *sk = &tp->inet.sk;
-	u32 used = READ_ONCE(sk->rmem);
-
-	/* Half of the memory is for what surrounds the data. */
-	return used < sk->rcvbuf ? min((sk->rcvbuf - used) / 2, tp->window_clamp) : 0;
-}
 
 /* RFC 9293 3.8.6.2.2: a window that grew a little is not worth a segment; one that doubled, or by two segments, is. */
 void tcp_cleanup_rcvbuf(struct tcp_sock *tp, u32 copied)

@@ -16,7 +16,7 @@
 static inline bool header_is_expected(const struct tcp_sock *tp, const struct tcp_cb *cb)
 {
 	return (cb->flags & ~TCPHDR_PSH) == TCPHDR_ACK && cb->seq == tp->rcv_nxt &&
-	       (u32)cb->window << tp->snd_wscale == tp->snd_wnd && cb->has_timestamp &&
+	       (u32)cb->window << tp->snd_wscale == tp->snd_wnd && cb->options.timestamp &&
 	       (tp->flags & (TCP_F_TIMESTAMPS | TCP_F_ECN)) == TCP_F_TIMESTAMPS &&
 	       (s32)(cb->tsval - tp->ts_recent) >= 0 && !cb->nr_sacks &&
 	       between(cb->ack, tp->snd_una, tp->snd_nxt);

@@ -55,9 +55,9 @@ static struct bucket *bucket_at(u32 index)
 
 static u32 index_of(u32 hash, u32 nr)
 {
-	u32 size = 1U << log2_of(nr), index = hash & (2 * size - 1);
+	u32 mask = ~0U >> __builtin_clz(nr), index = hash & mask;
 
-	return index < nr ? index : hash & (size - 1);
+	return index < nr ? index : index & (mask >> 1);
 }
 
 u32 tcp_hash(be32 saddr, be32 daddr, be16 sport, be16 dport)

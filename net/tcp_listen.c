@@ -67,7 +67,7 @@ static void send_syn_ack(const struct tcp_request *request)
 		.mss = request->advmss,
 		.wscale = options->wscale < 0 ? -1 : request->rcv_wscale,
 		.sack_permitted = options->sack_permitted,
-		.timestamp = options->has_timestamp,
+		.timestamp = options->timestamp,
 		.tsval = tcp_clock_ms() + request->ts_offset,
 		.tsecr = request->tsval,
 	});
@@ -87,15 +87,12 @@ static u64 next_due(const struct tcp_listen *listen)
 	return due;
 }
 
-static void start_timer(struct tcp_listen *listen)
+static void start_timer(struct tcp_listen *listen, u64 due)
 {
-	u64 due = next_due(listen);
-
 	if (due == ~0ULL || (timer_pending(&listen->timer) && listen->timer.expires <= due))
 		return;
-	if (!timer_pending(&listen->timer))
+	if (!timer_start(&listen->timer, due))
 		sock_get(tcp_to_sock(listen->tp));
-	timer_start(&listen->timer, due);
 }
 
 static void queue_request(struct tcp_listen *listen, struct tcp_request *request)
@@ -103,7 +100,7 @@ static void queue_request(struct tcp_listen *listen, struct tcp_request *request
 	request->due = clock_ns() + (FIRST_WAIT << request->retries);
 	list_add_tail(&request->link, &listen->requests[request->retries]);
 	listen->nr_requests++;
-	start_timer(listen);
+	start_timer(listen, request->due);
 }
 
 static void unqueue_request(struct tcp_listen *listen, struct tcp_request *request)
@@ -149,7 +146,7 @@ static void requests_due(struct tcp_listen *listen)
 			request_due(listen, request);
 		}
 	}
-	start_timer(listen);
+	start_timer(listen, next_due(listen));
 }
 
 static void listen_timer(struct timer *timer)
@@ -194,13 +191,13 @@ static void choose_options(struct tcp_request *request, const struct tcp_sock *l
 	const u8 ask_ecn = TCPHDR_SYN | TCPHDR_ECE | TCPHDR_CWR;
 	struct tcp_options *options = &request->options;
 
-	tcp_parse_options(skb, options);
+	*options = TCP_CB(skb)->options;
 	request->ecn = tcp_sysctl.ecn && (TCP_CB(skb)->flags & ask_ecn) == ask_ecn;
-	options->has_timestamp &= tcp_sysctl.timestamps;
+	options->timestamp &= tcp_sysctl.timestamps;
 	options->sack_permitted &= tcp_sysctl.sack;
 	if (!tcp_sysctl.window_scaling)
 		options->wscale = -1;
-	request->tsval = options->tsval;
+	request->tsval = TCP_CB(skb)->tsval;
 	request->rcv_wscale = receive_scale(options);
 	request->window = min(listener->inet.sk.rcvbuf / 2, 65535U);
 	request->advmss = min(min(skb->dev->mtu, IP_MAX_MTU) - 40, listener->user_mss ?: 65535U);
@@ -247,7 +244,7 @@ static void send_cookie(struct tcp_sock *listener, struct tcp_request *request,
 	listener->listen->cookies_at = tcp_clock_s();
 	request->iss = tcp_cookie_make(four, request->irs, &mss);
 	request->ecn = false;
-	if (request->options.has_timestamp) {
+	if (request->options.timestamp) {
 		u32 now = tcp_clock_ms();
 
 		request->ts_offset =
@@ -321,7 +318,7 @@ static struct tcp_sock *cookie_arrives(struct tcp_sock *listener, const struct t
 	request->iss = cb->ack - 1;
 	request->retries = 1; /* how long the round trip was, nobody knows */
 	request->options = (struct tcp_options){ .mss = mss, .wscale = -1 };
-	if (tcp_sysctl.timestamps && cb->has_timestamp)
+	if (tcp_sysctl.timestamps && cb->options.timestamp)
 		tcp_cookie_options(&request->options, cb->tsecr);
 	request->rcv_wscale = receive_scale(&request->options);
 	child = tcp_complete_request(listener, request, skb, false);
@@ -387,7 +384,7 @@ static bool request_seq_ok(const struct tcp_request *request, const struct tcp_c
 {
 	u32 next = request->irs + 1;
 
-	if (request->options.has_timestamp && cb->has_timestamp &&
+	if (request->options.timestamp && cb->options.timestamp &&
 	    (s32)(cb->tsval - request->tsval) < 0)
 		return false;
 	return !before(cb->end_seq, next) && !after(cb->seq, next + request->window);
@@ -407,7 +404,7 @@ static void send_ack(const struct tcp_request *request)
 		.tos = request->listener->inet.tos,
 		.window = request->window >> request->rcv_wscale,
 		.wscale = -1,
-		.timestamp = request->options.has_timestamp,
+		.timestamp = request->options.timestamp,
 		.tsval = tcp_clock_ms() + request->ts_offset,
 		.tsecr = request->tsval,
 	});

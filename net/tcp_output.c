@@ -13,15 +13,9 @@
 #include <kernel/lib/string.h>
 #include <net/snmp.h>
 
-#define MAX_MSS	       65495U /* 65,535 less the headers */
-#define MAX_TSO	       65160U /* what a large packet may hold, headers and all in 16 bits */
-#define SACK_BLOCKS    4
-#define OPTION_MSS     0x02040000
-#define OPTION_WSCALE  0x01030300
-#define OPTION_TS      0x0101080a
-#define OPTION_TS_SACK 0x0402080a /* SACK permitted in the place of the NOPs */
-#define OPTION_SACK_OK 0x01010402
-#define OPTION_SACK    0x01010500
+#define MAX_MSS	    65495U /* 65,535 less the headers */
+#define MAX_TSO	    65160U /* what a large packet may hold, headers and all in 16 bits */
+#define SACK_BLOCKS 4
 
 /* ---- routes and sizes ----------------------------------------------------------------------------------------------- */
 
@@ -136,7 +130,7 @@ static inline be32_unaligned *put_timestamp(const struct tcp_sock *tp, be32_unal
 
 static be32 *put_sacks(be32 *at, const struct sack_block *blocks, u32 nr)
 {
-	*at++ = htonl(OPTION_SACK | (2 + 8 * nr));
+	*at++ = htonl(TCP_OPTION_SACK | (2 + 8 * nr));
 	for (u32 i = 0; i < nr; i++) {
 		*at++ = htonl(blocks[i].start);
 		*at++ = htonl(blocks[i].end);
@@ -147,14 +141,14 @@ static be32 *put_sacks(be32 *at, const struct sack_block *blocks, u32 nr)
 /* A SYN's, in Linux's order. Where they end. */
 static be32 *put_syn_options(const struct tcp_sock *tp, be32 *at, u32 now)
 {
-	*at++ = htonl(OPTION_MSS | tp->advmss);
+	*at++ = htonl(TCP_OPTION_MSS | tp->advmss);
 	if (tp->flags & TCP_F_TIMESTAMPS)
-		at = put_timestamp(tp, at, tp->flags & TCP_F_SACK ? OPTION_TS_SACK : OPTION_TS,
-				   now);
+		at = put_timestamp(
+			tp, at, tp->flags & TCP_F_SACK ? TCP_OPTION_TS_SACK : TCP_OPTION_TS, now);
 	else if (tp->flags & TCP_F_SACK)
-		*at++ = htonl(OPTION_SACK_OK);
+		*at++ = htonl(TCP_OPTION_SACK_OK);
 	if (tp->flags & TCP_F_WSCALE)
-		*at++ = htonl(OPTION_WSCALE | tp->rcv_wscale);
+		*at++ = htonl(TCP_OPTION_WSCALE | tp->rcv_wscale);
 	return at;
 }
 
@@ -202,7 +196,7 @@ static noinline struct tcphdr *push_rare_header(struct tcp_sock *tp, struct sk_b
 	} else {
 		nr = blocks_to_report(tp, blocks);
 		if (tp->flags & TCP_F_TIMESTAMPS)
-			end = put_timestamp(tp, end, OPTION_TS, timestamp);
+			end = put_timestamp(tp, end, TCP_OPTION_TS, timestamp);
 		if (nr)
 			end = put_sacks(end, blocks, nr);
 	}
@@ -228,7 +222,7 @@ static inline struct tcphdr *push_header(struct tcp_sock *tp, struct sk_buff *sk
 	}
 	th = skb_push(skb, sizeof(*th) + TCP_TIMESTAMP_BYTES);
 	th->offset = (sizeof(*th) + TCP_TIMESTAMP_BYTES) / 4 << 4;
-	put_timestamp(tp, (be32_unaligned *)(th + 1), OPTION_TS, timestamp);
+	put_timestamp(tp, (be32_unaligned *)(th + 1), TCP_OPTION_TS, timestamp);
 	return th;
 }
 
@@ -382,10 +376,10 @@ static bool nagle_allows(const struct tcp_sock *tp, const struct tcp_cb *cb)
 }
 
 /* How many bytes of the next buffer may go now; a bare FIN has none, and *may says it all. */
-static u32 sendable(struct tcp_sock *tp, const struct sk_buff *skb, bool *may)
+static u32 sendable(struct tcp_sock *tp, const struct sk_buff *skb, u32 payload, bool *may)
 {
 	const struct tcp_cb *cb = TCP_CB(skb);
-	u32 payload = tcp_payload(skb), length = cb->end_seq - cb->seq, size = payload;
+	u32 length = cb->end_seq - cb->seq, size = payload;
 	u32 in_flight = tcp_in_flight(tp), segments = tcp_count_segments(tp, payload);
 	s32 window = tcp_window_end(tp) - cb->seq;
 
@@ -431,14 +425,14 @@ static bool send_some(struct tcp_sock *tp, u64 now)
 {
 	struct sk_buff *skb;
 	bool sent = false, may;
-	u32 size;
 
 	tp->flags &= ~TCP_F_CWND_LIMITED;
 	while ((skb = tp->send_head)) {
-		size = sendable(tp, skb, &may);
+		u32 payload = tcp_payload(skb), size = sendable(tp, skb, payload, &may);
+
 		if (!may)
 			break;
-		if (unlikely(size < tcp_payload(skb)) && !tcp_split(tp, skb, size))
+		if (unlikely(size < payload) && !tcp_split(tp, skb, size))
 			break;
 		if (tcp_send_new(tp, skb, now))
 			break;
@@ -449,24 +443,28 @@ static bool send_some(struct tcp_sock *tp, u64 now)
 
 void tcp_push(struct tcp_sock *tp)
 {
+	bool many;
 	u64 now;
 
 	if (!tp->send_head)
 		return;
 	now = clock_ns();
+	many = skb_peek_tail(&tp->write_queue) != tp->send_head; /* one alone needs no batch */
 	if (!tp->packets_out)
 		restart_after_idle(tp, now / NSEC_PER_MSEC);
 	/* Data that answers what has just come: the peer need not be told at once of every segment. */
 	if (tp->ack_pending)
 		tp->quick_acks = 0;
-	net_batch_begin();
+	if (many)
+		net_batch_begin();
 	if (likely(send_some(tp, now))) {
 		tp->last_sent_ms = now / NSEC_PER_MSEC;
 		tcp_rearm_sent(tp, now);
 	} else if (!tp->packets_out) {
 		tcp_probe_start(tp);
 	}
-	net_batch_end();
+	if (many)
+		net_batch_end();
 }
 
 void tcp_push_or_ack(struct tcp_sock *tp)

@@ -44,57 +44,54 @@ static u32 get_be32(const u8 *at)
 }
 
 /* One that has a length, at `at`. What does not have the right one is as if it were not there. */
-static void parse_option(struct tcp_options *options, const struct tcphdr *th, const u8 *at,
-			 u8 length)
+static void parse_option(struct tcp_cb *cb, const struct tcphdr *th, const u8 *at, u8 length)
 {
 	bool syn = th->flags & TCPHDR_SYN;
 
 	switch (at[0]) {
 	case OPT_MSS:
 		if (length == 4 && syn)
-			options->mss = get_be16(at + 2);
+			cb->options.mss = get_be16(at + 2);
 		break;
 	case OPT_WSCALE:
 		if (length == 3 && syn)
-			options->wscale = min(at[2], (u8)MAX_WSCALE);
+			cb->options.wscale = min(at[2], (u8)MAX_WSCALE);
 		break;
 	case OPT_SACK_PERMITTED:
 		if (length == 2 && syn)
-			options->sack_permitted = true;
+			cb->options.sack_permitted = true;
 		break;
 	case OPT_SACK:
 		if (length >= 2 + SACK_BLOCK && (length - 2) % SACK_BLOCK == 0) {
-			options->nr_sacks = (length - 2) / SACK_BLOCK;
-			options->sack_at = at + 2 - (const u8 *)th;
+			cb->nr_sacks = (length - 2) / SACK_BLOCK;
+			cb->sack_at = at + 2 - (const u8 *)th;
 		}
 		break;
 	case OPT_TIMESTAMP:
 		if (length == 10) {
-			options->has_timestamp = true;
-			options->tsval = get_be32(at + 2);
-			options->tsecr = get_be32(at + 6);
+			cb->options.timestamp = true;
+			cb->tsval = get_be32(at + 2);
+			cb->tsecr = get_be32(at + 6);
 		}
 		break;
 	}
 }
 
-bool tcp_parse_options(const struct sk_buff *skb, struct tcp_options *options)
+/* Up to the first that is malformed. */
+static noinline void parse_options(struct tcp_cb *cb, const struct tcphdr *th)
 {
-	const struct tcphdr *th = tcp_hdr(skb);
 	const u8 *at = (const u8 *)(th + 1), *end = (const u8 *)th + TCP_HLEN(th);
 
-	*options = (struct tcp_options){ .wscale = -1 };
 	while (at < end && *at != OPT_END) {
 		if (*at == OPT_NOP) {
 			at++;
 			continue;
 		}
 		if (end - at < 2 || at[1] < 2 || at[1] > end - at)
-			return false;
-		parse_option(options, th, at, at[1]);
+			return;
+		parse_option(cb, th, at, at[1]);
 		at += at[1];
 	}
-	return true;
 }
 
 /* ---- the header --------------------------------------------------------------------------------------------- */
@@ -120,11 +117,9 @@ static bool header_ok(struct sk_buff *skb)
 
 	if (!skb_may_pull(skb, sizeof(struct tcphdr)))
 		return false;
-	skb_set_transport_header(skb);
-	length = TCP_HLEN(tcp_hdr(skb));
+	length = TCP_HLEN((const struct tcphdr *)skb->data);
 	if (length < sizeof(struct tcphdr) || !skb_may_pull(skb, length))
 		return false;
-	skb_set_transport_header(skb);
 	return true;
 }
 
@@ -142,28 +137,25 @@ static void fill_cb(struct sk_buff *skb)
 {
 	const struct tcphdr *th = tcp_hdr(skb);
 	struct tcp_cb *cb = TCP_CB(skb);
-	struct tcp_options options;
+	u32 length = TCP_HLEN(th);
+	u8 flags = th->flags;
 
 	*cb = (struct tcp_cb){
 		.seq = ntohl(th->seq),
 		.ack = ntohl(th->ack),
 		.window = ntohs(th->window),
-		.flags = th->flags,
+		.flags = flags,
+		.options.wscale = -1,
 	};
 	if (only_timestamp(th)) {
-		cb->has_timestamp = true;
+		cb->options.timestamp = true;
 		cb->tsval = get_be32((const u8 *)(th + 1) + 4);
 		cb->tsecr = get_be32((const u8 *)(th + 1) + 8);
-	} else if (TCP_HLEN(th) > sizeof(*th)) {
-		tcp_parse_options(skb, &options);
-		cb->has_timestamp = options.has_timestamp;
-		cb->tsval = options.tsval;
-		cb->tsecr = options.tsecr;
-		cb->nr_sacks = options.nr_sacks;
-		cb->sack_at = options.sack_at;
+	} else {
+		parse_options(cb, th);
 	}
-	skb_pull(skb, TCP_HLEN(th));
-	cb->end_seq = cb->seq + skb->len + !!(cb->flags & TCPHDR_SYN) + !!(cb->flags & TCPHDR_FIN);
+	skb_pull(skb, length);
+	cb->end_seq = cb->seq + skb->len + !!(flags & TCPHDR_SYN) + !!(flags & TCPHDR_FIN);
 }
 
 /* ---- by state ------------------------------------------------------------------------------------------------- */

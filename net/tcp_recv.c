@@ -72,7 +72,7 @@ static inline void take_off(struct tcp_sock *tp, struct piece *piece)
 }
 
 /* The urgent byte alone: gone, without having been read. */
-static void skip_byte(struct tcp_sock *tp)
+static noinline void skip_byte(struct tcp_sock *tp)
 {
 	struct piece piece = { .skb = skb_peek(&tcp_to_sock(tp)->receive_queue), .size = 1 };
 
@@ -107,7 +107,7 @@ static bool take_piece(struct reading *reading, struct piece *piece)
 	return piece->skb;
 }
 
-static void put_piece_back(struct tcp_sock *tp, const struct piece *piece)
+static noinline void put_piece_back(struct tcp_sock *tp, const struct piece *piece)
 {
 	struct sock *sk = tcp_to_sock(tp);
 
@@ -133,8 +133,9 @@ static bool copy_piece(struct reading *reading, const struct piece *piece)
 /* 0 or -EFAULT. */
 static int read_queue(struct reading *reading)
 {
-	struct piece piece = { .last = false };
+	struct piece piece;
 
+	piece.last = false;
 	while (reading->copied < reading->size && !piece.last && take_piece(reading, &piece)) {
 		if (unlikely(!copy_piece(reading, &piece))) {
 			put_piece_back(reading->tp, &piece);
@@ -175,7 +176,7 @@ static bool find_piece(struct reading *reading, struct piece *piece)
 	return found;
 }
 
-static int peek_queue(struct reading *reading)
+static noinline int peek_queue(struct reading *reading)
 {
 	struct piece piece;
 
@@ -236,7 +237,7 @@ static int look_for_end(struct sock *sk)
 
 /* Under user_lock, but not asleep. As above. `ended`: it had, before we looked at the queue. If not, the last bytes may have
  * come with the end, behind that look. */
-static int wait_for_more(struct reading *reading, bool ended, u64 deadline)
+static noinline int wait_for_more(struct reading *reading, bool ended, u64 deadline)
 {
 	struct sock *sk = tcp_to_sock(reading->tp);
 	int result;
@@ -304,7 +305,7 @@ static int read_enough(struct reading *reading, size_t least, u64 deadline)
 	}
 }
 
-static ssize_t receive_urgent(struct tcp_sock *tp, struct msg *msg)
+static noinline ssize_t receive_urgent(struct tcp_sock *tp, struct msg *msg)
 {
 	struct sock *sk = tcp_to_sock(tp);
 	u8 byte = tp->urg_byte;

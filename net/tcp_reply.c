@@ -8,61 +8,41 @@
 #include <kernel/lib/errno.h>
 #include <net/snmp.h>
 
-static u8 *put_be16(u8 *at, u16 value)
-{
-	at[0] = value >> 8;
-	at[1] = value;
-	return at + 2;
-}
-
-static u8 *put_be32(u8 *at, u32 value)
-{
-	return put_be16(put_be16(at, value >> 16), value);
-}
-
 /* In Linux's order, padded by NOPs in front. Where they end. */
-static u8 *put_options(u8 *at, const struct tcp_reply *reply)
+static be32 *put_options(be32 *at, const struct tcp_reply *reply)
 {
-	if (reply->mss) {
-		*at++ = 2;
-		*at++ = 4;
-		at = put_be16(at, reply->mss);
-	}
+	if (reply->mss)
+		*at++ = htonl(TCP_OPTION_MSS | reply->mss);
 	if (reply->timestamp) {
-		*at++ = reply->sack_permitted ? 4 : 1;
-		*at++ = reply->sack_permitted ? 2 : 1;
-		*at++ = 8;
-		*at++ = 10;
-		at = put_be32(put_be32(at, reply->tsval), reply->tsecr);
+		*at++ = htonl(reply->sack_permitted ? TCP_OPTION_TS_SACK : TCP_OPTION_TS);
+		*at++ = htonl(reply->tsval);
+		*at++ = htonl(reply->tsecr);
 	} else if (reply->sack_permitted) {
-		at = put_be32(at, 0x01010402);
+		*at++ = htonl(TCP_OPTION_SACK_OK);
 	}
-	if (reply->wscale >= 0) {
-		at = put_be32(at, 0x01030300 | reply->wscale);
-	}
+	if (reply->wscale >= 0)
+		*at++ = htonl(TCP_OPTION_WSCALE | (u32)reply->wscale);
 	return at;
 }
 
 static void put_header(struct sk_buff *skb, const struct tcp_reply *reply)
 {
-	u8 options[TCP_MAX_OPTIONS];
-	u32 size = put_options(options, reply) - options;
-	struct tcphdr *th = skb_append(skb, sizeof(*th) + size);
+	struct tcphdr *th = (struct tcphdr *)skb->data;
+	u32 size = (u8 *)put_options((be32 *)(th + 1), reply) - (u8 *)th;
 
+	skb_append(skb, size);
 	skb_set_transport_header(skb);
 	*th = (struct tcphdr){
 		.source = reply->sport,
 		.dest = reply->dport,
 		.seq = htonl(reply->seq),
 		.ack = htonl(reply->ack),
-		.offset = (sizeof(*th) + size) / 4 << 4,
+		.offset = size / 4 << 4,
 		.flags = reply->flags,
 		.window = htons(reply->window),
 	};
-	__builtin_memcpy(th + 1, options, size);
 	th->checksum = checksum_fold(checksum_add(
-		th, sizeof(*th) + size,
-		checksum_pseudo(reply->saddr, reply->daddr, IPPROTO_TCP, sizeof(*th) + size)));
+		th, size, checksum_pseudo(reply->saddr, reply->daddr, IPPROTO_TCP, size)));
 }
 
 int tcp_send_reply(const struct tcp_reply *reply)

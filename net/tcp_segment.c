@@ -25,7 +25,7 @@
 /* RFC 7323 5: an old duplicate is known by a timestamp from before the last one. */
 static bool is_old_duplicate(const struct tcp_sock *tp, const struct tcp_cb *cb)
 {
-	if (!(tp->flags & TCP_F_TIMESTAMPS) || !cb->has_timestamp || !tp->ts_recent_stamp)
+	if (!(tp->flags & TCP_F_TIMESTAMPS) || !cb->options.timestamp || !tp->ts_recent_stamp)
 		return false;
 	if ((s32)(cb->tsval - tp->ts_recent) >= 0)
 		return false;
@@ -102,7 +102,8 @@ static bool check_sequence(struct tcp_sock *tp, struct sk_buff *skb)
 
 void tcp_store_timestamp(struct tcp_sock *tp, const struct tcp_cb *cb)
 {
-	if (!(tp->flags & TCP_F_TIMESTAMPS) || !cb->has_timestamp || after(cb->seq, tp->rcv_wup))
+	if (!(tp->flags & TCP_F_TIMESTAMPS) || !cb->options.timestamp ||
+	    after(cb->seq, tp->rcv_wup))
 		return;
 	if (is_old_duplicate(tp, cb)) /* an RST's: it gets this far */
 		return;

@@ -135,7 +135,7 @@ static bool grow_if_waiting(struct sending *s, struct room *room, u32 size)
 }
 
 /* 0: some went there, or it was sent meanwhile: look again. -ENOSPC: there is no room. */
-static int append(struct sending *s)
+static noinline int append(struct sending *s)
 {
 	struct tcp_sock *tp = s->tp;
 	struct sock *sk = tcp_to_sock(tp);
@@ -170,7 +170,8 @@ static int send_new(struct sending *s)
 {
 	struct tcp_sock *tp = s->tp;
 	struct sock *sk = tcp_to_sock(tp);
-	u32 size = min_t(size_t, s->msg->data->count, tcp_size_goal(tp));
+	size_t count = s->msg->data->count;
+	u32 size = likely(count <= tp->mss) ? count : min_t(size_t, count, tcp_size_goal(tp));
 	struct sk_buff *skb = tcp_alloc_skb(tp, GFP_KERNEL);
 	int error;
 
@@ -218,7 +219,7 @@ static void take_page(struct sending *s, struct sk_buff *skb)
 }
 
 /* By reference: the bytes are the file's until they are acknowledged. */
-static int lend_page(struct sending *s)
+static noinline int lend_page(struct sending *s)
 {
 	struct tcp_sock *tp = s->tp;
 	struct sock *sk = tcp_to_sock(tp);
@@ -261,7 +262,7 @@ static bool room_or_end(struct sock *sk)
 }
 
 /* For room. user_lock held, and again afterwards; not asleep. What there is goes, whatever MSG_MORE says. */
-static int wait_for_room(struct sending *s)
+static noinline int wait_for_room(struct sending *s)
 {
 	struct tcp_sock *tp = s->tp;
 	struct sock *sk = tcp_to_sock(tp);

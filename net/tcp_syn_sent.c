@@ -10,7 +10,7 @@
 
 void tcp_negotiate(struct tcp_sock *tp, const struct tcp_options *options)
 {
-	if (!options->has_timestamp)
+	if (!options->timestamp)
 		tp->flags &= ~TCP_F_TIMESTAMPS;
 	if (!options->sack_permitted)
 		tp->flags &= ~TCP_F_SACK;
@@ -31,10 +31,8 @@ void tcp_negotiate(struct tcp_sock *tp, const struct tcp_options *options)
 static void take_syn(struct tcp_sock *tp, struct sk_buff *skb)
 {
 	const struct tcp_cb *cb = TCP_CB(skb);
-	struct tcp_options options;
 
-	tcp_parse_options(skb, &options);
-	tcp_negotiate(tp, &options);
+	tcp_negotiate(tp, &cb->options);
 	/* RFC 3168 6.1.1: a SYN-ACK that agrees to ECN; a SYN of their own does not */
 	if ((cb->flags & (TCPHDR_ACK | TCPHDR_ECE | TCPHDR_CWR)) != (TCPHDR_ACK | TCPHDR_ECE))
 		tp->flags &= ~TCP_F_ECN;

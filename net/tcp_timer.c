@@ -22,20 +22,22 @@
 
 /* ---- the struct timer ------------------------------------------------------------------------------------------- */
 
-/* Whoever finds it pending may be wrong a moment later; whoever has cancelled it is not. */
+/* Whoever finds it pending may be wrong a moment later; timer_start() is not, and what fires waits for our lock. */
 static inline void start(struct tcp_sock *tp, u64 due)
 {
 	if (timer_pending(&tp->timer) && tp->timer.expires <= due)
 		return;
-	if (!timer_cancel(&tp->timer))
+	if (!timer_start(&tp->timer, due))
 		sock_get(tcp_to_sock(tp));
-	timer_start(&tp->timer, due);
 }
 
-/* Rounded up: never early. 0 means off, so that moment is a tick later. */
+/* Rounded up: never early. 0 means off, so that moment is a tick later. Mostly an ACK that waits comes next, which would
+ * have to be due earlier: so the first of a row starts the struct timer for the time of that. */
 void tcp_timer_set(struct tcp_sock *tp, enum tcp_timer which, u64 due)
 {
 	tp->due[which] = (u32)((due + TICK_NS - 1) / TICK_NS) ?: 1;
+	if (!timer_pending(&tp->timer))
+		due = min(due, clock_ns() + TCP_DELACK_NS);
 	start(tp, due + TICK_NS);
 }
 

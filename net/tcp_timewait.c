@@ -216,12 +216,12 @@ static void send_ack(const struct tcp_timewait *tw)
 
 static bool timestamp_newer(const struct tcp_timewait *tw, const struct tcp_cb *cb)
 {
-	return tw->timestamps && cb->has_timestamp && (s32)(cb->tsval - tw->ts_recent) > 0;
+	return tw->timestamps && cb->options.timestamp && (s32)(cb->tsval - tw->ts_recent) > 0;
 }
 
 static bool is_old_duplicate(const struct tcp_timewait *tw, const struct tcp_cb *cb)
 {
-	return tw->timestamps && cb->has_timestamp && (s32)(cb->tsval - tw->ts_recent) < 0;
+	return tw->timestamps && cb->options.timestamp && (s32)(cb->tsval - tw->ts_recent) < 0;
 }
 
 /* RFC 6191: a SYN that cannot be an old one's duplicate may begin a new connection. */
@@ -248,7 +248,7 @@ static bool in_window(const struct tcp_timewait *tw, const struct tcp_cb *cb)
 
 static void store_timestamp(struct tcp_timewait *tw, const struct tcp_cb *cb)
 {
-	if (!tw->timestamps || !cb->has_timestamp)
+	if (!tw->timestamps || !cb->options.timestamp)
 		return;
 	tw->ts_recent = cb->tsval;
 	tw->ts_recent_stamp = tcp_clock_s();

@@ -76,11 +76,6 @@ int tcp_route(struct tcp_sock *tp)
 	return 0;
 }
 
-u32 tcp_receive_space(const struct tcp_sock *tp)
-{
-	return tp->inet.sk.rcvbuf / 2;
-}
-
 u32 tcp_secure_ts_offset(be32 saddr, be32 daddr)
 {
 	return OUR_TS;
@@ -377,7 +372,7 @@ static void deliver_ack(u32 ack, const u32 *sacks, u32 nr_sacks, u32 tsecr)
 		.ack = ack,
 		.window = shim_window >> tp->snd_wscale,
 		.flags = TCPHDR_ACK,
-		.has_timestamp = tp->flags & TCP_F_TIMESTAMPS,
+		.options.timestamp = tp->flags & TCP_F_TIMESTAMPS,
 		.tsecr = tsecr,
 		.nr_sacks = nr_sacks,
 		.sack_at = sizeof(struct tcphdr),
