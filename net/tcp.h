@@ -45,6 +45,7 @@ struct tcphdr {
 #define TCPHDR_CWR	0x80
 #define TCP_HLEN(th)	(((th)->offset >> 4) * 4)
 #define TCP_MAX_OPTIONS 40
+#define TCP_MAX_WSCALE	14 /* RFC 7323 2.3 */
 /* Options' first words, padded by NOPs in front, as they are sent. */
 #define TCP_OPTION_MSS	   0x02040000
 #define TCP_OPTION_WSCALE  0x01030300
@@ -374,9 +375,11 @@ static inline void tcp_tune_rcvbuf(struct tcp_sock *tp)
 
 /* What both SYNs offer is what holds: flags, scales, mss_clamp. */
 void tcp_negotiate(struct tcp_sock *tp, const struct tcp_options *options);
-/* Initial sequence numbers (RFC 6528), timestamps' offset, SYN cookies: SipHash with a secret. */
-u32 tcp_secure_seq(be32 saddr, be32 daddr, be16 sport, be16 dport);
-u32 tcp_secure_ts_offset(be32 saddr, be32 daddr);
+/* Where a connection's numbers begin: sequence (RFC 6528) and timestamps (RFC 7323 7.1). SipHash with a secret. */
+struct tcp_origin {
+	u32 seq, ts_offset;
+};
+struct tcp_origin tcp_secure_origin(be32 saddr, be32 daddr, be16 sport, be16 dport);
 
 /* ---- the sender: tcp_output.c, tcp_ack.c, tcp_recovery.c ----------------------------------------------------- */
 

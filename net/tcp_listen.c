@@ -169,19 +169,9 @@ static bool syn_queue_full(const struct tcp_listen *listen)
 	       max(min(listen->backlog, tcp_sysctl.max_syn_backlog), (u32)MIN_REQUESTS);
 }
 
-/* So that the whole receive buffer can be told in 16 bits. */
-static u8 choose_wscale(u32 space)
-{
-	u8 scale = 0;
-
-	while (scale < 14 && (space >> scale) > 65535)
-		scale++;
-	return scale;
-}
-
 static u8 receive_scale(const struct tcp_options *options)
 {
-	return options->wscale < 0 ? 0 : choose_wscale(tcp_sysctl.rmem[2]);
+	return options->wscale < 0 ? 0 : tcp_choose_wscale(tcp_sysctl.rmem[2]);
 }
 
 /* What we offer of what they offered. */
@@ -208,9 +198,11 @@ static struct tcp_request *new_request(struct tcp_sock *listener, const struct t
 {
 	struct tcp_request *request = kmem_cache_alloc(request_cache, GFP_ATOMIC);
 	const struct tcp_cb *cb = TCP_CB(skb);
+	struct tcp_origin origin;
 
 	if (!request)
 		return NULL;
+	origin = tcp_secure_origin(four->saddr, four->daddr, four->sport, four->dport);
 	*request = (struct tcp_request){
 		.hashed = {
 			.refcount = 1,
@@ -223,9 +215,8 @@ static struct tcp_request *new_request(struct tcp_sock *listener, const struct t
 		},
 		.listener = listener,
 		.irs = cb->seq,
-		.iss = cb->answer_seq ?: tcp_secure_seq(four->saddr, four->daddr, four->sport,
-							four->dport),
-		.ts_offset = tcp_secure_ts_offset(four->saddr, four->daddr),
+		.iss = cb->answer_seq ?: origin.seq,
+		.ts_offset = origin.ts_offset,
 		.started = clock_ns(),
 	};
 	sock_get(tcp_to_sock(listener));

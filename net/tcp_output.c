@@ -59,13 +59,10 @@ u32 tcp_size_goal(const struct tcp_sock *tp)
 	return max(segments, 1U) * tp->mss;
 }
 
+/* So that all of it can be told in 16 bits. */
 u8 tcp_choose_wscale(u32 space)
 {
-	u8 scale = 0;
-
-	while (scale < 14 && space >> scale > 65535)
-		scale++;
-	return scale;
+	return space <= 65535 ? 0 : min(32 - __builtin_clz(space >> 16), TCP_MAX_WSCALE);
 }
 
 /* ---- options ----------------------------------------------------------------------------------------------------------- */
@@ -506,7 +503,6 @@ static void prepare_syn(struct tcp_sock *tp)
 	u32 mtu = tp->inet.flow.dst.dev->mtu;
 
 	tp->snd_una = tp->snd_nxt = tp->snd_up = tp->small_seq = tp->rack_fack = tp->write_seq;
-	tp->ts_offset = tcp_secure_ts_offset(tp->hashed.saddr, tp->hashed.daddr);
 	tp->advmss = min(min(mtu - sizeof(struct iphdr) - sizeof(struct tcphdr), (u64)MAX_MSS),
 			 (u64)tp->user_mss ?: MAX_MSS);
 	tp->flags |= (tcp_sysctl.timestamps ? TCP_F_TIMESTAMPS : 0) |

@@ -185,20 +185,19 @@ int tcp_bind_port(struct tcp_sock *tp, u16 port)
 /* Into the table of connections, if the four are free. What is left of an old connection may give way. */
 static int hash_connection(struct tcp_sock *tp)
 {
+	struct tcp_origin origin = tcp_secure_origin(tp->hashed.saddr, tp->hashed.daddr,
+						     tp->hashed.sport, tp->hashed.dport);
 	struct tcp_hashed *other = tcp_hash_add(&tp->hashed);
-	u32 seq = 0;
 	bool gone;
 
-	if (!other) {
-		tp->write_seq = tcp_secure_seq(tp->hashed.saddr, tp->hashed.daddr, tp->hashed.sport,
-					       tp->hashed.dport);
+	tp->write_seq = origin.seq;
+	tp->ts_offset = origin.ts_offset;
+	if (!other)
 		return 0;
-	}
-	gone = other->kind == TCP_HASHED_TIMEWAIT && tcp_timewait_reuse(other, &seq);
+	gone = other->kind == TCP_HASHED_TIMEWAIT && tcp_timewait_reuse(other, &tp->write_seq);
 	tcp_hashed_put(other);
 	if (!gone)
 		return -EADDRNOTAVAIL;
-	tp->write_seq = seq;
 	other = tcp_hash_add(&tp->hashed);
 	if (!other)
 		return 0;

@@ -30,8 +30,7 @@ enum {
 	OPT_TIMESTAMP = 8
 };
 
-#define MAX_WSCALE 14 /* RFC 7323 2.3 */
-#define SACK_BLOCK 8  /* bytes */
+#define SACK_BLOCK 8 /* bytes */
 
 static u16 get_be16(const u8 *at)
 {
@@ -55,7 +54,7 @@ static void parse_option(struct tcp_cb *cb, const struct tcphdr *th, const u8 *a
 		break;
 	case OPT_WSCALE:
 		if (length == 3 && syn)
-			cb->options.wscale = min(at[2], (u8)MAX_WSCALE);
+			cb->options.wscale = min(at[2], (u8)TCP_MAX_WSCALE);
 		break;
 	case OPT_SACK_PERMITTED:
 		if (length == 2 && syn)

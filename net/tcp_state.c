@@ -14,7 +14,7 @@
 #include <net/tcp_port.h>
 #include <net/tcp_timewait.h>
 
-static struct siphash_key seq_key, ts_key; /* constant after start-up */
+static struct siphash_key origin_key; /* constant after start-up */
 
 /* ---- state ------------------------------------------------------------------------------------------------------ */
 
@@ -89,20 +89,17 @@ int tcp_route(struct tcp_sock *tp)
 
 /* ---- numbers ------------------------------------------------------------------------------------------------------- */
 
-/* RFC 6528: a clock of 4 us, and a secret that is another one for each connection. */
-u32 tcp_secure_seq(be32 saddr, be32 daddr, be16 sport, be16 dport)
+/* RFC 6528: a clock of 4 us, from a secret place on that is another one for each four. So for the timestamps, which would
+ * tell how long we have been running; of a connection that follows another with the same four they go on. */
+struct tcp_origin tcp_secure_origin(be32 saddr, be32 daddr, be16 sport, be16 dport)
 {
 	const struct tcp_four four = { saddr, daddr, sport, dport };
+	u64 hash = siphash(&four, sizeof(four), &origin_key);
 
-	return siphash(&four, sizeof(four), &seq_key) + clock_ns() / (4 * NSEC_PER_USEC);
-}
-
-/* Timestamps tell how long we have been running; not from a secret place on. */
-u32 tcp_secure_ts_offset(be32 saddr, be32 daddr)
-{
-	const be32 pair[2] = { saddr, daddr };
-
-	return siphash(pair, sizeof(pair), &ts_key);
+	return (struct tcp_origin){
+		.seq = (u32)hash + clock_ns() / (4 * NSEC_PER_USEC),
+		.ts_offset = hash >> 32,
+	};
 }
 
 /* RFC 5961 7: a limit for all connections together. Counting may be a few off between CPUs. */
@@ -158,8 +155,7 @@ void tcp_hashed_free(struct tcp_hashed *hashed)
 
 void tcp_arrival_init(void)
 {
-	random_fill(&seq_key, sizeof(seq_key));
-	random_fill(&ts_key, sizeof(ts_key));
+	random_fill(&origin_key, sizeof(origin_key));
 	tcp_hash_init();
 	tcp_port_init();
 	tcp_listen_init();

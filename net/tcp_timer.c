@@ -23,10 +23,8 @@
 /* ---- the struct timer ------------------------------------------------------------------------------------------- */
 
 /* Whoever finds it pending may be wrong a moment later; timer_start() is not, and what fires waits for our lock. */
-static inline void start(struct tcp_sock *tp, u64 due)
+static noinline void start(struct tcp_sock *tp, u64 due)
 {
-	if (timer_pending(&tp->timer) && tp->timer.expires <= due)
-		return;
 	if (!timer_start(&tp->timer, due))
 		sock_get(tcp_to_sock(tp));
 }
@@ -37,8 +35,9 @@ void tcp_timer_set(struct tcp_sock *tp, enum tcp_timer which, u64 due)
 {
 	tp->due[which] = (u32)((due + TICK_NS - 1) / TICK_NS) ?: 1;
 	if (!timer_pending(&tp->timer))
-		due = min(due, clock_ns() + TCP_DELACK_NS);
-	start(tp, due + TICK_NS);
+		start(tp, min(due, clock_ns() + TCP_DELACK_NS) + TICK_NS);
+	else if (tp->timer.expires > due + TICK_NS)
+		start(tp, due + TICK_NS);
 }
 
 u64 tcp_timer_due(const struct tcp_sock *tp, enum tcp_timer which)

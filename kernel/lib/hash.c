@@ -5,34 +5,36 @@
 
 #include <kernel/lib/string.h>
 
-#define ROUNDS_PER_WORD	  2
-#define ROUNDS_AT_THE_END 4
-
 static inline u64 rotate_left(u64 word, int bits)
 {
 	return word << bits | word >> (64 - bits);
 }
 
-static inline void sip_rounds(u64 v[4], int rounds)
+static inline void sip_round(u64 v[4])
 {
-	while (rounds--) {
-		v[0] += v[1];
-		v[2] += v[3];
-		v[1] = rotate_left(v[1], 13) ^ v[0];
-		v[3] = rotate_left(v[3], 16) ^ v[2];
-		v[0] = rotate_left(v[0], 32);
-		v[2] += v[1];
-		v[0] += v[3];
-		v[1] = rotate_left(v[1], 17) ^ v[2];
-		v[3] = rotate_left(v[3], 21) ^ v[0];
-		v[2] = rotate_left(v[2], 32);
-	}
+	v[0] += v[1];
+	v[2] += v[3];
+	v[1] = rotate_left(v[1], 13) ^ v[0];
+	v[3] = rotate_left(v[3], 16) ^ v[2];
+	v[0] = rotate_left(v[0], 32);
+	v[2] += v[1];
+	v[0] += v[3];
+	v[1] = rotate_left(v[1], 17) ^ v[2];
+	v[3] = rotate_left(v[3], 21) ^ v[0];
+	v[2] = rotate_left(v[2], 32);
+}
+
+/* For a word; at the end there are four. */
+static inline void sip_two_rounds(u64 v[4])
+{
+	sip_round(v);
+	sip_round(v);
 }
 
 static inline void sip_word(u64 v[4], u64 word)
 {
 	v[3] ^= word;
-	sip_rounds(v, ROUNDS_PER_WORD);
+	sip_two_rounds(v);
 	v[0] ^= word;
 }
 
@@ -58,6 +60,7 @@ u64 siphash(const void *data, size_t len, const struct siphash_key *key)
 	sip_word(v, last);
 
 	v[2] ^= 0xff;
-	sip_rounds(v, ROUNDS_AT_THE_END);
+	sip_two_rounds(v);
+	sip_two_rounds(v);
 	return v[0] ^ v[1] ^ v[2] ^ v[3];
 }

@@ -76,11 +76,6 @@ int tcp_route(struct tcp_sock *tp)
 	return 0;
 }
 
-u32 tcp_secure_ts_offset(be32 saddr, be32 daddr)
-{
-	return OUR_TS;
-}
-
 void tcp_send_challenge_ack(struct tcp_sock *tp)
 {
 	tcp_send_ack(tp);

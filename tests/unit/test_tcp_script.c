@@ -88,7 +88,7 @@ static void choose_beginning(void)
 		peers[i].theirs = begin.theirs;
 	}
 	peer = &peers[0];
-	now = tcp_secure_seq(SHIM_OUR, SHIM_PEER, htons(PORT), htons(peer->port));
+	now = tcp_secure_origin(SHIM_OUR, SHIM_PEER, htons(PORT), htons(peer->port)).seq;
 	host_clock_ns += (u64)(u32)(begin.ours - now) * 4 * NSEC_PER_USEC;
 }
 
@@ -134,10 +134,10 @@ TEST(initial_numbers_are_a_clock_with_a_secret)
 	u32 first, other, later;
 
 	machine_boot();
-	first = tcp_secure_seq(SHIM_OUR, SHIM_PEER, htons(PORT), htons(PEER_PORT));
-	other = tcp_secure_seq(SHIM_OUR, SHIM_PEER, htons(PORT), htons(PEER_PORT + 1));
+	first = tcp_secure_origin(SHIM_OUR, SHIM_PEER, htons(PORT), htons(PEER_PORT)).seq;
+	other = tcp_secure_origin(SHIM_OUR, SHIM_PEER, htons(PORT), htons(PEER_PORT + 1)).seq;
 	host_clock_ns += NSEC_PER_MSEC;
-	later = tcp_secure_seq(SHIM_OUR, SHIM_PEER, htons(PORT), htons(PEER_PORT));
+	later = tcp_secure_origin(SHIM_OUR, SHIM_PEER, htons(PORT), htons(PEER_PORT)).seq;
 	CHECK_EQ(later - first, 250);
 	CHECK(other - first > 1000 && first - other > 1000);
 	machine_end();
