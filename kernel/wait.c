@@ -27,7 +27,7 @@ void remove_wait_queue(struct wait_queue *wq, struct wait_entry *entry)
 
 /* An entry's function may take its entry off the list, but no other; the entry may be gone when it
  * returns. */
-static void wake_locked(struct wait_queue *wq, u32 exclusive, u32 key)
+static __always_inline void wake_locked(struct wait_queue *wq, u32 exclusive, u32 key)
 {
 	struct wait_entry *entry, *next;
 

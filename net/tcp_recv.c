@@ -119,7 +119,7 @@ static noinline void put_piece_back(struct tcp_sock *tp, const struct piece *pie
 }
 
 /* For TCP, MSG_TRUNC is: throw it away. */
-static bool copy_piece(struct reading *reading, const struct piece *piece)
+static __always_inline bool copy_piece(struct reading *reading, const struct piece *piece)
 {
 	struct msg *msg = reading->msg;
 
