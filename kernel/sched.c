@@ -124,16 +124,14 @@ static void enqueue_task(struct run_queue *rq, struct task *task)
 }
 
 /* Should `task`, just queued, run at once instead of the CPU's current task? */
-static void check_preempt(struct run_queue *rq, struct task *task)
+static bool should_preempt(struct run_queue *rq, const struct task *task)
 {
 	struct task *curr = rq->curr;
 
-	if (curr != rq->idle) {
-		update_curr(rq);
-		if ((s64)(curr->vruntime - task->vruntime) < (s64)PREEMPT_MARGIN)
-			return;
-	}
-	resched_cpu(task->cpu);
+	if (curr == rq->idle)
+		return true;
+	update_curr(rq);
+	return (s64)(curr->vruntime - task->vruntime) >= (s64)PREEMPT_MARGIN;
 }
 
 /* TIMER_SOFTIRQ, on the queue's own CPU or on the one that queued work here. */
@@ -355,9 +353,12 @@ static struct run_queue *lock_rq_of(struct task *task)
 }
 
 /* Under the lock of the task's queue, which is released. The task is TASK_RUNNING but on no queue, so
- * nobody else will touch it until it is on its new one, that of `cpu`. */
+ * nobody else will touch it until it is on its new one, that of `cpu`. The interrupt is sent when the lock is free:
+ * the first thing that it makes the other CPU do is to take it. */
 static void activate(struct task *task, struct run_queue *rq, u32 cpu)
 {
+	bool preempt;
+
 	if (cpu != task->cpu) {
 		struct run_queue *target = cpu_rq(cpu);
 
@@ -368,10 +369,12 @@ static void activate(struct task *task, struct run_queue *rq, u32 cpu)
 		rq = target;
 	}
 	enqueue_task(rq, task);
-	check_preempt(rq, task);
+	preempt = should_preempt(rq, task);
 	if (rq->nr_running > 1)
 		start_slice_timer(rq);
 	spin_unlock(&rq->lock);
+	if (preempt)
+		resched_cpu(cpu);
 }
 
 /*
