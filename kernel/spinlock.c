@@ -11,12 +11,19 @@
 #define DEADLOCK_NS    (10 * NSEC_PER_SEC)
 
 #if CONFIG_DEBUG
-/* A lock that nobody releases for so long is never released: better a panic than a silent halt. */
-static void complain_if_stuck(const spinlock_t *lock, u64 since)
+/* A lock that nobody releases for so long is never released: better a panic than a silent halt. Who is unlucky
+ * may wait longer while others take it in turn. */
+static void complain_if_stuck(const spinlock_t *lock, u32 *releases, u64 *since)
 {
-	if (clock_ns() - since > DEADLOCK_NS)
+	u64 now = clock_ns();
+
+	if (*releases != READ_ONCE(lock->releases)) {
+		*releases = READ_ONCE(lock->releases);
+		*since = now;
+	} else if (now - *since > DEADLOCK_NS) {
 		panic("spinlock '%s' (%pS) not released for %llu s",
 		      lock->class ? lock->class->name : "raw", lock, DEADLOCK_NS / NSEC_PER_SEC);
+	}
 }
 #endif
 
@@ -24,7 +31,7 @@ static void complain_if_stuck(const spinlock_t *lock, u64 since)
  * leave the cache line to the holder. */
 void spin_lock_slow(spinlock_t *lock)
 {
-	LOCK_DEBUG(u64 since = clock_ns();)
+	LOCK_DEBUG(u32 releases = READ_ONCE(lock->releases); u64 since = clock_ns();)
 
 	for (u32 round = 1; !panicking_here(); round++) {
 		for (int i = 0; i < READS_A_PAUSE; i++) {
@@ -32,6 +39,7 @@ void spin_lock_slow(spinlock_t *lock)
 				return;
 		}
 		cpu_relax();
-		LOCK_DEBUG(if (round % PAUSES_A_CHECK == 0) complain_if_stuck(lock, since);)
+		LOCK_DEBUG(if (round % PAUSES_A_CHECK == 0)
+				   complain_if_stuck(lock, &releases, &since);)
 	}
 }

@@ -25,6 +25,7 @@
 
 typedef struct spinlock {
 	u32 locked;
+	LOCK_DEBUG(u32 releases;)
 	LOCK_DEBUG(struct lock_class *class;)
 } spinlock_t;
 
@@ -60,6 +61,7 @@ static inline void spin_lock_raw(spinlock_t *lock)
 
 static inline void spin_unlock_raw(spinlock_t *lock)
 {
+	LOCK_DEBUG(lock->releases++;)
 	__atomic_store_n(&lock->locked, 0, __ATOMIC_RELEASE);
 }
 
