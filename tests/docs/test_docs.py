@@ -84,7 +84,8 @@ def test_commands(page):
 
 @each_page
 def test_gdb_commands(page):
-    known = re.findall(r"^def (px_\w+)", (ROOT / "tools/gdb/pollux.py").read_text(), re.M)
+    sources = "".join(file.read_text() for file in sorted((ROOT / "tools/gdb").glob("*.py")))
+    known = re.findall(r"^def (px_\w+)", sources, re.M)
     named = re.findall(r"\b(px-\w+)", page.read_text(encoding="utf-8"))
     assert {name.replace("-", "_") for name in named} <= set(known)
 
