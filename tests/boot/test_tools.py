@@ -7,9 +7,10 @@ import socket
 import subprocess
 import sys
 
+import pexpect
 import pytest
 import qemu
-from guest import OUT, ROOT
+from guest import OUT, ROOT, TIMEOUT
 
 
 def run(*words, **options):
@@ -100,6 +101,46 @@ def test_busy_port_is_replaced_by_the_next_free_one():
     assert f"({port} is busy) is the guest's port 80" in result.stdout
     assert "run: no terminal to type at: APP='COMMAND' runs one command and ends" in result.stdout
     assert "Pollux" in result.stdout
+
+
+def in_a_terminal(*words):
+    return pexpect.spawn("make", [f"O={OUT}", *words], cwd=ROOT, encoding="utf-8", codec_errors="replace", timeout=TIMEOUT)
+
+
+def ends(terminal):
+    terminal.expect(pexpect.EOF)
+    terminal.close()
+    return terminal.exitstatus
+
+
+def test_from_make_run_to_an_answered_echo():
+    """As one who types: the banner says where, what is sent there comes back, and `poweroff` leaves."""
+    terminal = in_a_terminal("run", "FWD=5407:7")
+    terminal.expect(r"port (\d+) +udp_echo echo_epoll +\(there: nc 127\.0\.0\.1 (\d+), and what you type comes back\)")
+    shown, port = terminal.match.groups()
+    terminal.expect("/root # ")
+    with socket.create_connection(("127.0.0.1", int(port)), TIMEOUT) as client:
+        client.sendall(b"hello\n")
+        assert client.makefile().readline() == "hello\n" and shown == port
+    terminal.sendline("poweroff")
+    assert ends(terminal) == 0
+
+
+def test_ctrl_a_x_leaves():
+    terminal = in_a_terminal("run", "INITRD=", "NET=none")
+    terminal.expect("pollux> ")
+    terminal.send("\x01x")
+    assert ends(terminal) == 0
+
+
+def test_ctrl_c_is_for_gdb():
+    """It stops the guest; gdb and the guest go on."""
+    terminal = in_a_terminal("gdb", "INITRD=", "GDB_ARGS=-nx -ex 'set confirm off' -ex 'set style enabled off'")
+    for line, answer in (("continue", "Continuing."), ("\x03", "received signal SIGINT"), ("print 6 * 7", "= 42")):
+        terminal.send(line + "\n" * (line != "\x03"))
+        terminal.expect(answer)
+    terminal.sendline("quit")
+    ends(terminal)  # make, which saw Ctrl-C, too, does not call that a success
 
 
 def test_app_is_the_main_job(tmp_path):

@@ -138,7 +138,8 @@ def test_sockets_and_their_watchers(watcher):
     sockets = re.findall(r"^ +1 +(\d+) +(\d+) (\S+) +(\d+) +(\d+) +\d+ +(\d+)  (0x\w+)$", text, re.M)
     assert [(kind, received, waiters) for _, _, kind, received, _, waiters, _ in sockets] == \
         [("UNIX", "1", "1"), ("UNIX", "0", "2")], text
-    text = watcher(f"px-waitq ((struct sock *){sockets[0][6]})->wq")
+    text = watcher(f"px-waitq ((struct sock *){sockets[0][6]})->wq", "px-tasks")
+    assert f"wait queue socket {sockets[0][1]} (UNIX)\n" in text and re.search(r"^ +1 .* watch .*  eventpoll 0x\w+$", text, re.M), text
     assert re.search(rf"ep_poll_callback +makes ready fd {sockets[0][0]} of eventpoll 0x\w+$", text, re.M), text
 
 

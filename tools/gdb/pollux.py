@@ -157,6 +157,18 @@ def place_name(address):
     return symbol_name(address)
 
 
+def queue_names():
+    """The wait queues of what descriptors lead to, by their addresses."""
+    names = {}
+    for _, _, file in open_files("socket_file_ops"):
+        sk = private_data(file, "struct sock")
+        names[int(sk["wq"].address)] = f"socket {int(sk['ino'])} ({text_of(sk['ops']['name'])})"
+    for _, _, file in open_files("eventpoll_file_ops"):
+        ep = private_data(file, "struct eventpoll")
+        names[int(ep["wq"].address)] = f"eventpoll {int(ep.address):#x}"
+    return names
+
+
 # What a wait queue's entry or a timer does, by its function.
 PURPOSES = {
     "wake_for_events": lambda entry: f"wakes {task_name(entry['private'])}",
@@ -321,8 +333,10 @@ def milliseconds(ns):
 def px_tasks(argument):
     """Every task, what it does, and the wait queue that it sleeps on. Usage: px-tasks"""
     print(f"{'pid':>5} cpu {'state':16}{'name':17}{'struct task *':20}waits on")
+    names = queue_names()
     for task in tasks():
-        queue = place_name(task["waits_on"]) if int(task["waits_on"]) else ""
+        address = int(task["waits_on"])
+        queue = names.get(address) or (place_name(address) if address else "")
         print(f"{int(task['pid']):5} {int(task['cpu']):3} {doing(task):16}{text_of(task['name']):17}"
               f"{int(task.address):#x}  {queue}".rstrip())
 
@@ -342,7 +356,8 @@ def px_runq(argument):
 
 
 def print_wait_queue(queue):
-    print(f"wait queue {place_name(queue.address)}{', locked' if queue['lock']['locked'] else ''}")
+    name = queue_names().get(int(queue.address)) or place_name(queue.address)
+    print(f"wait queue {name}{', locked' if queue['lock']['locked'] else ''}")
     for entry in list_entries(queue["entries"], "struct wait_entry", "link"):
         kind = "exclusive" if int(entry["flags"]) & 1 else ""
         print(f"  {kind:10}{purpose(entry['func'], entry)}")
