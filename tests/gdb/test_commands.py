@@ -116,12 +116,13 @@ def test_no_timer_is_pending_while_idle(prompt):
 
 def test_inside_an_interrupt(attach):
     """Where threads compete and the timer ends a slice: they are queued in order, and gdb's own
-    backtrace leads out of the interrupt into what was interrupted."""
+    backtrace leads out of the interrupt into what was interrupted. Not while the kernel boots: where an interrupt
+    comes just behind a `ret`, gdb takes that for where it was, and a function is lost."""
     gdb = attach(extra=("-S",), append="selftest=sched_slices")
-    text = gdb("hbreak slice_expired", "continue", "px-runq", "px-timers", "px-bt", "bt")
+    text = gdb("hbreak hog", "continue", "delete", "hbreak slice_expired", "continue", "px-runq", "px-timers", "px-bt", "bt")
     waiting = [float(vruntime) for vruntime in re.findall(r"^  vruntime ([\d.]+) ms", text, re.M)]
     assert waiting and waiting == sorted(waiting), text
-    for backtrace in text.split("#0 ")[2:]:
+    for backtrace in text.split("#0 ")[1:]:
         assert re.search(r"timer_softirq(.|\n)*trap_dispatch(.|\n)*trap_common(.|\n)*task_main", backtrace), text
 
 
