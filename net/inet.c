@@ -265,6 +265,14 @@ int inet_datagram_connect(struct inet_sock *inet, const struct sockaddr_storage 
 	return error;
 }
 
+void inet_datagram_close(struct sock *sk, struct port_table *table)
+{
+	mutex_lock(&sk->user_lock);
+	port_unbind(table, inet_sk(sk));
+	mutex_unlock(&sk->user_lock);
+	sock_put(sk);
+}
+
 int inet_getname(struct sock *sk, struct sockaddr_storage *addr, bool peer)
 {
 	const struct inet_sock *inet = inet_sk(sk);

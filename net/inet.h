@@ -123,6 +123,8 @@ static inline int inet_autobind(struct inet_sock *inet, struct port_table *table
 /* sock_ops.connect for datagrams: remembers where to, and finds the way there; AF_UNSPEC forgets it. */
 int inet_datagram_connect(struct inet_sock *inet, const struct sockaddr_storage *addr, u32 length,
 			  struct port_table *table);
+/* sock_ops.close for datagrams. */
+void inet_datagram_close(struct sock *sk, struct port_table *table);
 /* sock_ops.getname */
 int inet_getname(struct sock *sk, struct sockaddr_storage *addr, bool peer);
 static inline void inet_fill_sockaddr(struct sockaddr_in *in, be32 addr, be16 port)

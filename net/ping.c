@@ -182,10 +182,7 @@ static int ping_sock_init(struct sock *sk)
 
 static void ping_close(struct sock *sk)
 {
-	mutex_lock(&sk->user_lock);
-	port_unbind(&ping_table, inet_sk(sk));
-	mutex_unlock(&sk->user_lock);
-	sock_put(sk);
+	inet_datagram_close(sk, &ping_table);
 }
 
 static struct sock_cache ping_cache;

@@ -245,10 +245,7 @@ static int raw_sock_init(struct sock *sk)
 
 static void raw_close(struct sock *sk)
 {
-	mutex_lock(&sk->user_lock);
-	port_unbind(&raw_table, inet_sk(sk));
-	mutex_unlock(&sk->user_lock);
-	sock_put(sk);
+	inet_datagram_close(sk, &raw_table);
 }
 
 static struct sock_cache raw_cache;

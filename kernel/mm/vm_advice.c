@@ -47,42 +47,26 @@ static int free_lazily(struct vm_area *area, u64 start, u64 end)
 	return area->ops || area->flags & VM_LOCKED ? -EINVAL : drop_pages(area, start, end);
 }
 
-static int change_flags(struct vm_area *area, u64 start, u64 end, u32 set, u32 clear)
-{
-	struct mm *mm = area->mm;
-	u32 flags = (area->flags & ~clear) | set;
-
-	if (flags == area->flags)
-		return 0;
-	if ((area->start < start || end < area->end) &&
-	    (mm->nr_areas >= MAX_AREAS || areas_cut(mm, start, end)))
-		return -ENOMEM;
-	area = vm_find(mm, start);
-	area_set_flags(area, flags);
-	area_merge(area);
-	return 0;
-}
-
 static int dont_fork(struct vm_area *area, u64 start, u64 end)
 {
-	return change_flags(area, start, end, VM_DONTFORK, 0);
+	return area_change_flags(area, start, end, VM_DONTFORK, 0);
 }
 
 static int do_fork(struct vm_area *area, u64 start, u64 end)
 {
-	return change_flags(area, start, end, 0, VM_DONTFORK);
+	return area_change_flags(area, start, end, 0, VM_DONTFORK);
 }
 
 static int wipe_on_fork(struct vm_area *area, u64 start, u64 end)
 {
 	if (area->file || area->flags & VM_SHARED)
 		return -EINVAL;
-	return change_flags(area, start, end, VM_WIPEONFORK, 0);
+	return area_change_flags(area, start, end, VM_WIPEONFORK, 0);
 }
 
 static int keep_on_fork(struct vm_area *area, u64 start, u64 end)
 {
-	return change_flags(area, start, end, 0, VM_WIPEONFORK);
+	return area_change_flags(area, start, end, 0, VM_WIPEONFORK);
 }
 
 static const advise_t advice_table[] = {

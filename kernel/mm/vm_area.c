@@ -328,6 +328,30 @@ int areas_cut(struct mm *mm, u64 start, u64 end)
 	return error ? error : cut_at(mm, end);
 }
 
+struct vm_area *area_cut_out(struct vm_area *area, u64 start, u64 end)
+{
+	struct mm *mm = area->mm;
+
+	if ((area->start < start || end < area->end) &&
+	    (mm->nr_areas >= MAX_AREAS || areas_cut(mm, start, end)))
+		return NULL;
+	return vm_find(mm, start);
+}
+
+int area_change_flags(struct vm_area *area, u64 start, u64 end, u32 set, u32 clear)
+{
+	u32 flags = (area->flags & ~clear) | set;
+
+	if (flags == area->flags)
+		return 0;
+	area = area_cut_out(area, start, end);
+	if (!area)
+		return -ENOMEM;
+	area_set_flags(area, flags);
+	area_merge(area);
+	return 0;
+}
+
 /* ---- gaps ------------------------------------------------------------------------------------ */
 
 /* The lowest address that another mapping may end at, below this area. */

@@ -104,6 +104,10 @@ void area_set_flags(struct vm_area *area, u32 flags);
 void area_resize(struct vm_area *area, u64 start, u64 end);
 /* Cut areas so that one begins at `start` and one ends at `end`, if any contains these. */
 int areas_cut(struct mm *mm, u64 start, u64 end) __must_check;
+/* Cut [start, end), which lies in the area, off the rest of it. Returns the area that is just that; NULL: -ENOMEM. */
+struct vm_area *area_cut_out(struct vm_area *area, u64 start, u64 end);
+/* That part of the area has other flags, and may be merged with a neighbour. 0 or -ENOMEM */
+int area_change_flags(struct vm_area *area, u64 start, u64 end, u32 set, u32 clear) __must_check;
 
 /* A gap of this size below mmap_top, or anywhere; 0: none. */
 u64 find_gap(struct mm *mm, u64 size);

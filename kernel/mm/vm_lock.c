@@ -17,18 +17,7 @@
 
 static int set_locked(struct vm_area *area, u64 start, u64 end, bool locked)
 {
-	struct mm *mm = area->mm;
-	u32 flags = locked ? area->flags | VM_LOCKED : area->flags & ~VM_LOCKED;
-
-	if (flags == area->flags)
-		return 0;
-	if ((area->start < start || end < area->end) &&
-	    (mm->nr_areas >= MAX_AREAS || areas_cut(mm, start, end)))
-		return -ENOMEM;
-	area = vm_find(mm, start);
-	area_set_flags(area, flags);
-	area_merge(area);
-	return 0;
+	return area_change_flags(area, start, end, locked ? VM_LOCKED : 0, locked ? 0 : VM_LOCKED);
 }
 
 /* Up to the first hole. */

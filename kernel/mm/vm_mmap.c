@@ -282,7 +282,6 @@ s64 vm_mmap(struct mm *mm, u64 address, u64 size, int prot, int flags, struct fi
  * ERR_PTR. */
 static struct vm_area *protect_area(struct vm_area *area, u64 start, u64 end, u32 prot)
 {
-	struct mm *mm = area->mm;
 	u32 flags = (area->flags & ~VM_PROT) | prot;
 
 	if (flags == area->flags)
@@ -291,12 +290,11 @@ static struct vm_area *protect_area(struct vm_area *area, u64 start, u64 end, u3
 	    (prot & VM_EXEC && !(area->flags & VM_MAYEXEC)))
 		return ERR_PTR(-EACCES);
 	if (prot & VM_WRITE && !(area->flags & VM_WRITE) &&
-	    !may_become_data(mm, flags, end - start))
+	    !may_become_data(area->mm, flags, end - start))
 		return ERR_PTR(-ENOMEM);
-	if ((area->start < start || end < area->end) &&
-	    (mm->nr_areas >= MAX_AREAS || areas_cut(mm, start, end)))
+	area = area_cut_out(area, start, end);
+	if (!area)
 		return ERR_PTR(-ENOMEM);
-	area = vm_find(mm, start);
 	area_set_flags(area, flags);
 	protect_range(area, area->start, area->end);
 	return area_merge(area);
