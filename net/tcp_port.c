@@ -29,9 +29,9 @@ struct tcp_port {
 	struct hlist_head owners;    /* by inet.port_node: chosen by bind() */
 	struct hlist_head listeners; /* by hashed.hash_node: those of the owners that listen */
 	u32 users;		     /* all of them: owners, connectors, children, TIME_WAITs */
-	u32 connectors; /* that connect() gave it to: they share it, if the four differ */
-	u32 children;	/* and TIME_WAITs */
-	u32 unsharing;	/* of the children: without SO_REUSEADDR */
+	u32 connectors; /* that connect() gave it to: they share it, if the four differ. Their TIME_WAITs, too */
+	u32 children;  /* and all other TIME_WAITs */
+	u32 unsharing; /* of the children: without SO_REUSEADDR */
 };
 
 struct port_bucket_tcp {
@@ -257,37 +257,49 @@ int tcp_connect_port(struct tcp_sock *tp)
 
 /* ---- children, and the end ------------------------------------------------------------------------------------------------ */
 
+/* One that connect() gave it to, a child, a child that does not share it; or what is left of them. Under the bucket's lock. */
+static void count_user(struct tcp_port *port, u32 how, int by)
+{
+	port->users += by;
+	port->connectors += how & TCP_F_CONNECTOR ? by : 0;
+	port->children += how & TCP_F_CHILD ? by : 0;
+	port->unsharing += how & TCP_F_UNSHARING ? by : 0;
+}
+
+/* Like a child, whoever chose its port by bind(), too: none of them is on a list. */
+static u32 as_child(const struct tcp_sock *tp)
+{
+	return TCP_F_CHILD | (tp->inet.sk.options & SK_REUSEADDR ? 0 : TCP_F_UNSHARING);
+}
+
+static void add_user(struct tcp_port *port, u32 how)
+{
+	struct port_bucket_tcp *bucket = bucket_of(port->number);
+
+	spin_lock_bh(&bucket->lock);
+	count_user(port, how, 1);
+	spin_unlock_bh(&bucket->lock);
+}
+
 void tcp_share_port(struct tcp_sock *child, const struct tcp_sock *listener)
 {
-	struct tcp_port *port = listener->bound;
-	struct port_bucket_tcp *bucket = bucket_of(port->number);
-	bool unsharing = !(child->inet.sk.options & SK_REUSEADDR);
+	u32 how = as_child(child);
 
-	child->bound = port;
-	child->flags |= TCP_F_CHILD | (unsharing ? TCP_F_UNSHARING : 0);
-	spin_lock_bh(&bucket->lock);
-	port->users++;
-	port->children++;
-	port->unsharing += unsharing;
-	spin_unlock_bh(&bucket->lock);
+	child->bound = listener->bound;
+	child->flags |= how;
+	add_user(child->bound, how);
 }
 
-struct tcp_port *tcp_port_hold(const struct tcp_sock *tp)
+u32 tcp_port_hold(const struct tcp_sock *tp)
 {
-	struct tcp_port *port = tp->bound;
-	struct port_bucket_tcp *bucket;
+	u32 how = tp->flags & TCP_F_CONNECTOR ? TCP_F_CONNECTOR : as_child(tp);
 
-	if (!port)
-		return NULL;
-	bucket = bucket_of(port->number);
-	spin_lock_bh(&bucket->lock);
-	port->users++;
-	port->children++;
-	spin_unlock_bh(&bucket->lock);
-	return port;
+	if (tp->bound)
+		add_user(tp->bound, how);
+	return how;
 }
 
-void tcp_port_release(struct tcp_port *port)
+void tcp_port_release(struct tcp_port *port, u32 how)
 {
 	struct port_bucket_tcp *bucket;
 
@@ -295,8 +307,7 @@ void tcp_port_release(struct tcp_port *port)
 		return;
 	bucket = bucket_of(port->number);
 	spin_lock_bh(&bucket->lock);
-	port->users--;
-	port->children--;
+	count_user(port, how, -1);
 	free_if_unused(port);
 	spin_unlock_bh(&bucket->lock);
 }
@@ -310,15 +321,9 @@ void tcp_unbind_port(struct tcp_sock *tp)
 		return;
 	bucket = bucket_of(port->number);
 	spin_lock_bh(&bucket->lock);
-	port->users--;
-	if (tp->flags & TCP_F_CHILD) {
-		port->children--;
-		port->unsharing -= !!(tp->flags & TCP_F_UNSHARING);
-	} else if (tp->flags & TCP_F_CONNECTOR) {
-		port->connectors--;
-	} else {
+	count_user(port, tp->flags, -1);
+	if (!(tp->flags & (TCP_F_CHILD | TCP_F_CONNECTOR)))
 		hlist_del_init(&tp->inet.port_node);
-	}
 	free_if_unused(port);
 	tp->bound = NULL;
 	tp->flags &= ~(TCP_F_CHILD | TCP_F_UNSHARING | TCP_F_CONNECTOR);

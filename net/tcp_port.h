@@ -3,9 +3,10 @@
 
 #include <net/tcp.h>
 
-/* For a TIME_WAIT: the port of its connection stays in use. NULL if it had none; release takes that too. */
-struct tcp_port *tcp_port_hold(const struct tcp_sock *tp);
-void tcp_port_release(struct tcp_port *port);
+/* For a TIME_WAIT: the port of its connection (NULL if it has none) stays in use, in the same way: that is the answer,
+ * for release. */
+u32 tcp_port_hold(const struct tcp_sock *tp);
+void tcp_port_release(struct tcp_port *port, u32 how);
 /* Each listener once, for a listing, while others come and go. *index begins at 0; takes the reference on `after`. */
 struct tcp_sock *tcp_next_listener(u32 *index, struct tcp_sock *after);
 void tcp_port_init(void);

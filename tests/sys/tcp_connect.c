@@ -273,3 +273,61 @@ TEST(broken_pipe)
 
 	write(fd, "x", 1);
 }
+
+static const char range[] = "/proc/sys/net/ipv4/ip_local_port_range";
+
+static void say_connect(int port)
+{
+	struct sockaddr_in addr = LO(port);
+	int fd = tcp_socket();
+
+	SHOW(connect(fd, SA(addr)));
+}
+
+static void say_bind(int port, int reuse)
+{
+	struct sockaddr_in addr = LO(port);
+	int fd = tcp_socket();
+
+	set_option(fd, SOL_SOCKET, SO_REUSEADDR, reuse);
+	SHOW(bind(fd, SA(addr)));
+	close(fd);
+}
+
+/* Connections to different places share a port, while they live and when they are in TIME_WAIT. */
+TEST(one_port)
+{
+	int listener = tcp_listener(6010, 5), fd, accepted;
+
+	for (int port = 6011; port < 6014; port++)
+		tcp_listener(port, 5);
+	put_file(range, "45000 45000");
+	fd = tcp_client(6010);
+	accepted = MUST(accept(listener, NULL, NULL));
+	say_connect(6011);
+	say_connect(6010);
+	MUST(close(fd));
+	wait_for(accepted, POLLRDHUP);
+	MUST(close(accepted));
+	say_connect(6012);
+	say_connect(6011);
+	put_file(range, "32768 60999");
+}
+
+TEST(one_port_time_wait_only)
+{
+	int listener = tcp_listener(6020, 5), fd, accepted;
+
+	tcp_listener(6021, 5);
+	put_file(range, "45001 45001");
+	fd = tcp_client(6020);
+	accepted = MUST(accept(listener, NULL, NULL));
+	MUST(close(fd));
+	wait_for(accepted, POLLRDHUP);
+	MUST(close(accepted));
+	say_bind(45001, 0);
+	say_bind(45001, 1);
+	say_connect(6021);
+	say_bind(45001, 1);
+	put_file(range, "32768 60999");
+}
