@@ -115,12 +115,12 @@ static bool goes_before(const struct route_entry *a, const struct route_entry *b
 
 static void insert(struct route *route)
 {
-	struct route *other;
+	struct list_head *behind = routes.next;
 
-	list_for_each_entry(other, &routes, link)
-		if (goes_before(&route->entry, &other->entry))
-			break;
-	list_add_tail(&route->link, &other->link);
+	while (behind != &routes &&
+	       !goes_before(&route->entry, &list_entry(behind, struct route, link)->entry))
+		behind = behind->next;
+	list_add_tail(&route->link, behind);
 	nr_routes++;
 }
 

@@ -71,14 +71,14 @@ static void start_timer(void)
 /* Under timewait_lock. Nearly all wait equally long, so the place is at the end. */
 static void reschedule(struct tcp_timewait *tw, u64 timeout)
 {
-	struct tcp_timewait *before;
+	struct list_head *before;
 
 	list_del_init(&tw->link);
 	tw->due = clock_ns() + timeout;
-	list_for_each_entry_reverse(before, &waiting, link)
-		if (before->due <= tw->due)
-			break;
-	list_add(&tw->link, &before->link);
+	before = waiting.prev;
+	while (before != &waiting && list_entry(before, struct tcp_timewait, link)->due > tw->due)
+		before = before->prev;
+	list_add(&tw->link, before);
 	if (waiting.next == &tw->link)
 		start_timer();
 }

@@ -124,6 +124,8 @@ static inline void list_splice_tail_init(struct list_head *list, struct list_hea
 
 #define list_for_each(pos, head) for (pos = (head)->next; pos != (head); pos = pos->next)
 
+/* When the loop has come to its end, `pos` is no entry, and &pos->member not the head for the compiler: it knows that nothing of
+ * an entry can be a variable of another type. So to find a place in a list, go by its struct list_heads. */
 #define list_for_each_entry(pos, head, member)                                               \
 	for (pos = list_first_entry(head, __typeof__(*pos), member); &pos->member != (head); \
 	     pos = list_next_entry(pos, member))

@@ -106,6 +106,34 @@ TEST(linger2)
 	say_so_error(ends[1]);
 }
 
+/* Does a connection, or what is left of one, have this port? */
+static bool is_listed(unsigned wanted)
+{
+	FILE *file = fopen("/proc/net/tcp", "r");
+	unsigned port = 0;
+	char line[200];
+
+	while (port != wanted && fgets(line, sizeof(line), file))
+		sscanf(line, " %*d: %*8x:%x", &port);
+	fclose(file);
+	return port == wanted;
+}
+
+/* Nobody has the socket, and the peer does not close: it is waited for so long, and then forgotten. */
+TEST(linger2_ends)
+{
+	int i = 0;
+
+	tcp_pair(ends, 5751);
+	set_option(ends[1], SOL_TCP, TCP_LINGER2, 1);
+	MUST(close(ends[1]));
+	wait_for(ends[0], POLLRDHUP);
+	say("%s", is_listed(5751) ? "waits" : "does not wait");
+	while (i++ < 1000 && is_listed(5751))
+		usleep(10000);
+	say("%s", is_listed(5751) ? "still waits" : "is over");
+}
+
 /* A process that waits in read() or write() hears of its own socket's shutdown by another thread. */
 TEST(while_reading)
 {
