@@ -17,6 +17,8 @@ import gdb
 
 # The stop before is mostly near: breakpoints that were hit often since boot cost no time then.
 NEAR = 1 << 17
+# Seconds that QEMU may take for an answer, on a busy machine: gdb's own 2 may be over before it has begun.
+PATIENCE = 60
 
 
 def run(text):
@@ -79,6 +81,7 @@ class Replay:
 
     def begin(self):
         self.end()
+        run(f"set remotetimeout {PATIENCE}")
         run(f"target remote | {self.command}")
 
     def position(self):
