@@ -42,9 +42,9 @@ def line(title, kernel, number, points):
     return f"'-' with linespoints {style} title '{kernel.capitalize()}: {title}'", [*(f"{x} {y}" for x, y in points), "e"]
 
 
-def panel(title, y_label, lines):
+def panel(title, y_label, lines, key="top left"):
     plots, data = zip(*lines)
-    return "\n".join([f"set title '{title}'\nset ylabel '{y_label}'\nplot {', '.join(plots)}", *sum(data, [])])
+    return "\n".join([f"set title '{title}'\nset ylabel '{y_label}'\nset key {key}\nplot {', '.join(plots)}", *sum(data, [])])
 
 
 def plot(path, x_label, panels):
@@ -87,7 +87,7 @@ def draw_idle(result, path):
     if shutil.which("gnuplot"):
         plot(path, f"connections, {ACTIVE} of them active", [
             panel("what an echo costs", "instructions", lines("instructions")),
-            panel("how many are answered", "in a second of the processor", lines("per_second"))])
+            panel("how many are answered", "in a second of the processor", lines("per_second"), key="bottom left")])
 
 
 def show(result, shown):

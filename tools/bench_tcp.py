@@ -34,14 +34,13 @@ from bench_servers import BYTE, REQUEST, ROWS, SIZE
 CONTROL, FIRST_PORT = 11, 7000
 SECONDS, WINDOWS, ROUNDS, BOOTS = 0.3, 2, 2, 3
 QUICK = {"seconds": 0.1, "rounds": 1}
-BYTES_LAST = 5  # times as long: how long a segment is varies more than what a request costs
 WARM_UP_ROW = "tcp_echo_16"
 SETTLE_SECONDS = 3  # until delayed acknowledgements have gone, and freed memory is free
 HELD_BY_ONE = 10_000  # idle connections of a process
 MANY = 1_000_000
 PATIENCE = 60
 TRY_SECONDS, MAX_TRIES = 0.02, 50
-ENOUGH = 500  # requests: of fewer, what reading the counters itself adds would show
+ENOUGH = 200  # requests: of fewer, what reading the counters itself adds would show
 
 # What is counted by the instruction at its beginning: {figure: {kernel: function}}
 FUNCTIONS = {
@@ -126,7 +125,7 @@ def windows(files, name, seconds, number, snapshot):
     port = FIRST_PORT + 3 * list(ROWS).index(name)
     with running(row.server, port), contextlib.ExitStack() as stack:
         hold(stack, files, port, row.idle)
-        load = stack.enter_context(Load(files, port, seconds * (BYTES_LAST if row.unit == BYTE else 1), *row.load))
+        load = stack.enter_context(Load(files, port, seconds * row.longer, *row.load))
         for _ in range(number):
             before = snapshot()
             result = load.run()

@@ -110,8 +110,8 @@ def test_registers_are_counted():
     assert sum(register.writes for register in seen.registers if register.device == "apic-msi")
 
 
-OF_EVERY_KIND = ("tcp_echo_16", "tcp_receive", "tcp_send", "http_16", "memory_thread", "echo_one_1", "echo_select_1", "echo_reuseport_16",
-                 "connect_fork", "alone_poll_1000")
+OF_EVERY_KIND = ("tcp_echo_16", "tcp_receive", "tcp_send", "http_16", "memory_thread", "calm_one", "calm_select", "echo_reuseport_16",
+                 "connect_fork", "calm_poll_1000")
 
 
 @pytest.mark.skipif(not bench_net.is_possible(), reason="no network namespaces here")
@@ -127,7 +127,7 @@ def test_servers_have_their_figures(alone):
     for row, figures in found.items():
         assert figures["rate"] > 0 and figures["instructions"] > figures["user"] > 0, row
         assert figures["calls"] > 0 and figures["nic_writes"] > 0 and figures["from_user"] + figures["to_user"] > 0.9, row
-    one, select, poll = (found[row] for row in ("echo_one_1", "echo_select_1", "alone_poll_1000"))
+    one, select, poll = (found[row] for row in ("calm_one", "calm_select", "calm_poll_1000"))
     assert [one[name] for name in ("calls", "from_user", "to_user")] == pytest.approx([2, 64, 64], rel=0.1)
     assert [select[name] for name in ("calls", "from_user", "to_user")] == pytest.approx([3, 64 + 16, 64 + 16], rel=0.1)
     # The idle ones, the one, and the listening socket: 8 bytes each, and asked twice or more, if poll finds nothing at first.

@@ -5,8 +5,10 @@
  *
  *	tcp_load echo ADDRESS PORT SECONDS CONNECTIONS SIZE
  *		on each connection a request of SIZE bytes, and the next one when it has come back
+ *	tcp_load calm ADDRESS PORT SECONDS CONNECTIONS SIZE
+ *		the same after a pause, so that each request finds the server asleep
  *	tcp_load http ADDRESS PORT SECONDS CONNECTIONS PATH
- *		the same with a web server
+ *		as echo, with a web server
  *	tcp_load connect ADDRESS PORT SECONDS PARALLEL SIZE
  *		connect, one request, close; so many at a time
  *	tcp_load give ADDRESS PORT SECONDS CONNECTIONS
@@ -36,7 +38,9 @@
 #define MAX_CONNECTIONS 20000
 #define EVENTS		256
 #define BATCH		1024 /* opened at once, fewer than a server's backlog */
-#define AT_LEAST	50   /* requests, even if it takes longer */
+#define BATCH_TO_ASK	16   /* asked at once, so that what that takes does not count as theirs */
+#define PAUSE_US	2000
+#define AT_LEAST	50 /* requests, even if it takes longer */
 #define WARM_UP_S	0.2
 #define PATIENCE_S	120 /* for an answer */
 
@@ -141,6 +145,12 @@ static void next_request(struct connection *connection, uint32_t events)
 		under_way--;
 	else
 		ask(connection);
+}
+
+static void next_request_later(struct connection *connection, uint32_t events)
+{
+	usleep(PAUSE_US);
+	next_request(connection, events);
 }
 
 static void connect_again(struct connection *connection)
@@ -263,8 +273,10 @@ static void hold_some(struct connection *first, struct connection *end)
 
 static void hold_all(int number)
 {
-	for (int i = 0; i < number; i += BATCH)
-		hold_some(&connections[i], &connections[i + BATCH < number ? i + BATCH : number]);
+	int batch = request_size ? BATCH_TO_ASK : BATCH;
+
+	for (int i = 0; i < number; i += batch)
+		hold_some(&connections[i], &connections[i + batch < number ? i + batch : number]);
 }
 
 /* ---- for a while --------------------------------------------------------------------------------- */
@@ -276,6 +288,7 @@ static const struct load {
 	void (*ready)(struct connection *connection, uint32_t events);
 } LOADS[] = {
 	{ "echo", open_to_read, ask_all, next_request },
+	{ "calm", open_to_read, ask_all, next_request_later },
 	{ "http", open_for_pages, ask_all, next_request },
 	{ "connect", NULL, connect_all, next_step },
 	{ "give", open_to_write, NULL, give_some },
