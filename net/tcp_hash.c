@@ -237,10 +237,8 @@ static void split(u32 nr)
 	spin_lock_bh(&old->lock);
 	spin_lock_nested(&new->lock);
 	hlist_for_each_entry_safe(hashed, next, &old->chain, hash_node) {
-		if (index_of(hashed->hash, nr + 1) == nr) {
-			hlist_del_init(&hashed->hash_node);
-			hlist_add_head(&hashed->hash_node, &new->chain);
-		}
+		if (index_of(hashed->hash, nr + 1) == nr)
+			hlist_move_head(&hashed->hash_node, &new->chain);
 	}
 	WRITE_ONCE(nr_buckets, nr + 1);
 	spin_unlock(&new->lock);

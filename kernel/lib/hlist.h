@@ -65,15 +65,27 @@ static inline void hlist_add_behind(struct hlist_node *node, struct hlist_node *
 	hlist_insert_at(node, &prev->next);
 }
 
+static inline void hlist_unlink(struct hlist_node *node)
+{
+	*node->pprev = node->next;
+	if (node->next)
+		node->next->pprev = node->pprev;
+}
+
 /* Takes node off its list; afterwards it is unhashed. Harmless if it already was. */
 static inline void hlist_del_init(struct hlist_node *node)
 {
 	if (hlist_unhashed(node))
 		return;
-	*node->pprev = node->next;
-	if (node->next)
-		node->next->pprev = node->pprev;
+	hlist_unlink(node);
 	INIT_HLIST_NODE(node);
+}
+
+/* To the front of another list. It is at no moment unhashed, for who looks at that without the lock. */
+static inline void hlist_move_head(struct hlist_node *node, struct hlist_head *head)
+{
+	hlist_unlink(node);
+	hlist_add_head(node, head);
 }
 
 #define hlist_entry(ptr, type, member) container_of(ptr, type, member)
