@@ -53,6 +53,14 @@ static int check_and_send(struct process *process, int sig, const struct siginfo
 	return sig ? send_signal_process_locked(process, sig, info) : 0;
 }
 
+/* A thread that is over keeps its number until its last user lets go, which may be after its process was waited for. */
+static struct task *living_task(u32 tid)
+{
+	struct task *task = pid_task(tid);
+
+	return task && task->process && task->process->exit_state != PROCESS_REAPED ? task : NULL;
+}
+
 /* A number may also be that of a thread other than the leader: its process is meant. */
 static int kill_process(u32 pid, int sig, const struct siginfo *info)
 {
@@ -62,7 +70,7 @@ static int kill_process(u32 pid, int sig, const struct siginfo *info)
 
 	spin_lock_bh(&tree_lock);
 	process = pid_process(pid);
-	task = pid_task(pid);
+	task = living_task(pid);
 	if (!process && task)
 		process = task->process;
 	if (process)
@@ -125,8 +133,8 @@ static int kill_thread(u32 tgid, u32 tid, int sig, const struct siginfo *info)
 	int error = -ESRCH;
 
 	spin_lock_bh(&tree_lock);
-	task = pid_task(tid);
-	if (task && task->process && (!tgid || task->process->tgid == tgid)) {
+	task = living_task(tid);
+	if (task && (!tgid || task->process->tgid == tgid)) {
 		if (sig < 0 || sig > NSIG)
 			error = -EINVAL;
 		else if (!may_signal_locked(task->process, sig))

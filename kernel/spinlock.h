@@ -45,8 +45,8 @@ typedef struct spinlock {
 
 static inline bool spin_lock_try_raw(spinlock_t *lock)
 {
-	return !(__atomic_fetch_or(&lock->locked, 1, __ATOMIC_ACQUIRE) &
-		 1); /* lock bts: one bit, one instruction */
+	/* One bit: that is `lock bts`, and a branch on the carry flag. */
+	return !(__atomic_fetch_or(&lock->locked, 1, __ATOMIC_ACQUIRE) & 1);
 }
 
 /* Wait for a lock that the first attempt did not get. On the CPU that panics, when nobody is left to

@@ -182,33 +182,36 @@ int tcp_bind_port(struct tcp_sock *tp, u16 port)
 
 /* ---- connect() ---------------------------------------------------------------------------------------------------------- */
 
-/* Into the table of connections, if the four are free. What is left of an old connection may give way. */
-static int hash_connection(struct tcp_sock *tp)
+/* Into the table of connections, if the four are free, or if what is left of an old connection gives way. `*other` is who
+ * was there, or NULL: the caller puts it, when it holds no bucket's lock, for with a TIME_WAIT goes its port. */
+static int hash_connection(struct tcp_sock *tp, struct tcp_hashed **other)
 {
 	struct tcp_origin origin = tcp_secure_origin(tp->hashed.saddr, tp->hashed.daddr,
 						     tp->hashed.sport, tp->hashed.dport);
-	struct tcp_hashed *other = tcp_hash_add(&tp->hashed);
-	bool gone;
 
 	tp->write_seq = origin.seq;
 	tp->ts_offset = origin.ts_offset;
-	if (!other)
+	*other = tcp_hash_add(&tp->hashed);
+	if (!*other || ((*other)->kind == TCP_HASHED_TIMEWAIT && tcp_timewait_reuse(*other, tp)))
 		return 0;
-	gone = other->kind == TCP_HASHED_TIMEWAIT && tcp_timewait_reuse(other, &tp->write_seq);
-	tcp_hashed_put(other);
-	if (!gone)
-		return -EADDRNOTAVAIL;
-	other = tcp_hash_add(&tp->hashed);
-	if (!other)
-		return 0;
-	tcp_hashed_put(other);
 	return -EADDRNOTAVAIL;
+}
+
+static int connect_bound(struct tcp_sock *tp)
+{
+	struct tcp_hashed *other;
+	int error = hash_connection(tp, &other);
+
+	if (other)
+		tcp_hashed_put(other);
+	return error;
 }
 
 /* A port that only connect() has given away so far can be given once more, to another destination. */
 static int try_connect_port(struct tcp_sock *tp, u16 number)
 {
 	struct port_bucket_tcp *bucket = bucket_of(number);
+	struct tcp_hashed *other = NULL;
 	struct tcp_port *port;
 	int error = -EADDRNOTAVAIL;
 
@@ -216,7 +219,7 @@ static int try_connect_port(struct tcp_sock *tp, u16 number)
 	port = get_port(number);
 	if (port && port->users == port->connectors) {
 		tp->hashed.sport = htons(number);
-		error = hash_connection(tp);
+		error = hash_connection(tp, &other);
 	}
 	if (!error) {
 		port->users++;
@@ -228,6 +231,8 @@ static int try_connect_port(struct tcp_sock *tp, u16 number)
 		free_if_unused(port);
 	}
 	spin_unlock_bh(&bucket->lock);
+	if (other)
+		tcp_hashed_put(other);
 	return error;
 }
 
@@ -245,7 +250,7 @@ int tcp_connect_port(struct tcp_sock *tp)
 	u32 *counter = &counters[hash & ((1 << COUNTER_BITS) - 1)], offset = hash >> 32;
 
 	if (tp->bound)
-		return hash_connection(tp);
+		return connect_bound(tp);
 	for (u32 i = 0; i < count; i++) {
 		u32 next = __atomic_add_fetch(counter, 1, __ATOMIC_RELAXED);
 

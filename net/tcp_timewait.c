@@ -83,8 +83,8 @@ static void reschedule(struct tcp_timewait *tw, u64 timeout)
 		start_timer();
 }
 
-/* The list's reference goes with it, and the table's. */
-static void end_timewait(struct tcp_timewait *tw)
+/* Whoever takes it off the list takes it out of the table, too, and puts the list's reference. */
+static bool unlist(struct tcp_timewait *tw)
 {
 	bool mine;
 
@@ -92,7 +92,12 @@ static void end_timewait(struct tcp_timewait *tw)
 	mine = !list_empty(&tw->link);
 	list_del_init(&tw->link);
 	spin_unlock_bh(&timewait_lock);
-	if (!mine)
+	return mine;
+}
+
+static void end_timewait(struct tcp_timewait *tw)
+{
+	if (!unlist(tw))
 		return;
 	tcp_hash_remove(&tw->hashed);
 	tcp_hashed_put(&tw->hashed);
@@ -343,7 +348,7 @@ bool tcp_timewait_rcv(struct tcp_hashed *hashed, struct sk_buff *skb)
 
 /* connect() wants the same four again (tcp_tw_reuse; 2: on the loopback device only): with timestamps that is safe after a
  * second. */
-bool tcp_timewait_reuse(struct tcp_hashed *hashed, u32 *seq)
+bool tcp_timewait_reuse(struct tcp_hashed *hashed, struct tcp_sock *tp)
 {
 	struct tcp_timewait *tw = timewait_of(hashed);
 
@@ -351,9 +356,12 @@ bool tcp_timewait_reuse(struct tcp_hashed *hashed, u32 *seq)
 		return false;
 	if (!tw->timestamps || tcp_clock_s() - tw->ts_recent_stamp < 1)
 		return false;
+	if (!unlist(tw))
+		return false;
 	snmp_inc(TCPEXT_TWRecycled);
-	*seq = tw->snd_nxt + NEW_DISTANCE;
-	end_timewait(tw);
+	tp->write_seq = tw->snd_nxt + NEW_DISTANCE;
+	tcp_hash_replace(hashed, &tp->hashed);
+	tcp_hashed_put(hashed);
 	return true;
 }
 

@@ -4,8 +4,8 @@
 #include <net/tcp_hash.h>
 
 void tcp_timewait_free(struct tcp_hashed *hashed);
-/* May a new connection have its four? Then it is gone, and *seq is where the new one's numbers should begin. */
-bool tcp_timewait_reuse(struct tcp_hashed *hashed, u32 *seq);
+/* May `tp`, a new connection, have its four? Then it stands in the table instead, and its numbers begin beyond the old ones. */
+bool tcp_timewait_reuse(struct tcp_hashed *hashed, struct tcp_sock *tp);
 /* Down to /proc/sys/net/ipv4/tcp_max_tw_buckets. */
 void tcp_timewait_trim(void);
 void tcp_timewait_init(void);

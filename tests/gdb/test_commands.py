@@ -3,6 +3,7 @@
 
 import contextlib
 import re
+import select
 import socket
 import subprocess
 import threading
@@ -185,13 +186,17 @@ def served(attach):
 
 @contextlib.contextmanager
 def talking(client):
-    """A byte to the echo server and back, now and then until the block ends."""
+    """A byte to the echo server and back, again and again until the block ends: the next one when that has come, so that the
+    journeys of two do not mix, however long gdb looks at each step."""
     over = threading.Event()
 
     def talk():
         while not over.wait(0.2):
             with contextlib.suppress(OSError):
                 client.send(b".")
+                for _ in range(100):
+                    if over.is_set() or select.select([client], [], [], 0.2)[0]:
+                        break
                 client.recv(1)
 
     client.settimeout(1)

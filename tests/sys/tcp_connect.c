@@ -314,6 +314,22 @@ TEST(one_port)
 	put_file(range, "32768 60999");
 }
 
+/* A second later what is in TIME_WAIT gives way to a connection with the same four, on the loopback device. */
+TEST(one_port_again)
+{
+	int listener = tcp_listener(6030, 5), fd, accepted;
+
+	put_file(range, "45002 45002");
+	fd = tcp_client(6030);
+	accepted = MUST(accept(listener, NULL, NULL));
+	MUST(close(fd));
+	wait_for(accepted, POLLRDHUP);
+	MUST(close(accepted));
+	usleep(1200000);
+	say_connect(6030);
+	put_file(range, "32768 60999");
+}
+
 TEST(one_port_time_wait_only)
 {
 	int listener = tcp_listener(6020, 5), fd, accepted;
