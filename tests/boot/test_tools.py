@@ -85,6 +85,12 @@ def test_hygiene(tmp_path, line):
     assert result.returncode != 0 and "bad.c:1:" in result.stdout
 
 
+def test_hygiene_of_what_a_test_left(tmp_path):
+    (tmp_path / "left").touch()
+    result = run("tools/check-hygiene", str(tmp_path / "left"))
+    assert result.returncode != 0 and "left: an empty file" in result.stdout
+
+
 def test_lengths(tmp_path):
     (tmp_path / "kernel").mkdir()
     (tmp_path / "kernel" / "long.c").write_text("void f(void)\n{\n" + "\tg();\n" * 200 + "}\n")
