@@ -313,8 +313,7 @@ void tcp_rcv_fast(struct tcp_sock *tp, struct sk_buff *skb, u64 now);
 /* ---- ports: tcp_port.c ------------------------------------------------------------------------------------- */
 
 /* Under user_lock. bind(): port 0 chooses. connect(): hashed.{saddr,daddr,dport} are set; gives it a port if it has none,
- * puts it into the table of connections and sets write_seq, the initial
- * sequence number. 0, -EADDRINUSE, -EADDRNOTAVAIL. */
+ * puts it into the table of connections and sets write_seq, the initial sequence number. 0, -EADDRINUSE, -EADDRNOTAVAIL. */
 int tcp_bind_port(struct tcp_sock *tp, u16 port);
 int tcp_connect_port(struct tcp_sock *tp);
 void tcp_share_port(struct tcp_sock *child, const struct tcp_sock *listener);

@@ -186,15 +186,17 @@ int tcp_bind_port(struct tcp_sock *tp, u16 port)
  * was there, or NULL: the caller puts it, when it holds no bucket's lock, for with a TIME_WAIT goes its port. */
 static int hash_connection(struct tcp_sock *tp, struct tcp_hashed **other)
 {
-	struct tcp_origin origin = tcp_secure_origin(tp->hashed.saddr, tp->hashed.daddr,
-						     tp->hashed.sport, tp->hashed.dport);
+	struct tcp_origin origin;
 
-	tp->write_seq = origin.seq;
-	tp->ts_offset = origin.ts_offset;
 	*other = tcp_hash_add(&tp->hashed);
-	if (!*other || ((*other)->kind == TCP_HASHED_TIMEWAIT && tcp_timewait_reuse(*other, tp)))
-		return 0;
-	return -EADDRNOTAVAIL;
+	if (*other && ((*other)->kind != TCP_HASHED_TIMEWAIT || !tcp_timewait_reuse(*other, tp)))
+		return -EADDRNOTAVAIL;
+	origin = tcp_secure_origin(tp->hashed.saddr, tp->hashed.daddr, tp->hashed.sport,
+				   tp->hashed.dport);
+	tp->ts_offset = origin.ts_offset;
+	if (!*other)
+		tp->write_seq = origin.seq; /* else beyond the old one's */
+	return 0;
 }
 
 static int connect_bound(struct tcp_sock *tp)

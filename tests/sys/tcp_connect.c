@@ -314,17 +314,22 @@ TEST(one_port)
 	put_file(range, "32768 60999");
 }
 
-/* A second later what is in TIME_WAIT gives way to a connection with the same four, on the loopback device. */
-TEST(one_port_again)
+/* A connection whose client closes first; the client's end is in TIME_WAIT then. */
+static void connect_and_close(int port)
 {
-	int listener = tcp_listener(6030, 5), fd, accepted;
+	int listener = tcp_listener(port, 5), fd = tcp_client(port);
+	int accepted = MUST(accept(listener, NULL, NULL));
 
-	put_file(range, "45002 45002");
-	fd = tcp_client(6030);
-	accepted = MUST(accept(listener, NULL, NULL));
 	MUST(close(fd));
 	wait_for(accepted, POLLRDHUP);
 	MUST(close(accepted));
+}
+
+/* A second later what is in TIME_WAIT gives way to a connection with the same four, on the loopback device. */
+TEST(one_port_again)
+{
+	put_file(range, "45002 45002");
+	connect_and_close(6030);
 	usleep(1200000);
 	say_connect(6030);
 	put_file(range, "32768 60999");
@@ -332,15 +337,9 @@ TEST(one_port_again)
 
 TEST(one_port_time_wait_only)
 {
-	int listener = tcp_listener(6020, 5), fd, accepted;
-
 	tcp_listener(6021, 5);
 	put_file(range, "45001 45001");
-	fd = tcp_client(6020);
-	accepted = MUST(accept(listener, NULL, NULL));
-	MUST(close(fd));
-	wait_for(accepted, POLLRDHUP);
-	MUST(close(accepted));
+	connect_and_close(6020);
 	say_bind(45001, 0);
 	say_bind(45001, 1);
 	say_connect(6021);
