@@ -252,7 +252,7 @@ struct tcp_sock {
 	u8 keepalive_probes;
 	u8 defer_accept; /* in SYN-ACKs, as Linux keeps it; tcp_defer_accept_s() */
 	u8 syn_retries;	 /* TCP_SYNCNT; 0: the system's */
-	u8 stage;	 /* enum tcp_stage; under user_lock */
+	u8 stage;	 /* enum tcp_stage; under user_lock, looked at without it */
 
 	union {
 		struct tcp_listen *listen;    /* a listener's, or one's that was: its queues */
@@ -265,6 +265,11 @@ static_assert(sizeof(struct tcp_sock) <= 760, "an idle connection costs less tha
 
 /* What connect() goes by: a connection that has failed is not forgotten before the program has heard of it. */
 enum tcp_stage { TCP_UNCONNECTED, TCP_CONNECTING, TCP_CONNECTED, TCP_DISCONNECTING };
+/* Of a connection: it is in a listener's queue, and no program has it yet. */
+static inline bool tcp_waits_for_accept(const struct tcp_sock *tp)
+{
+	return READ_ONCE(tp->stage) == TCP_UNCONNECTED;
+}
 
 enum tcp_urgent { TCP_URG_NONE, TCP_URG_COMING, TCP_URG_THERE, TCP_URG_READ };
 
@@ -466,6 +471,7 @@ enum tcp_timer_mode {
 /* SO_KEEPALIVE or a TCP_KEEP* has changed; a connection begins. */
 void tcp_keepalive_start(struct tcp_sock *tp);
 void tcp_timer_set(struct tcp_sock *tp, enum tcp_timer which, u64 due);
+void tcp_delack_start(struct tcp_sock *tp, u64 now);
 void tcp_timer_clear(struct tcp_sock *tp, enum tcp_timer which);
 /* When it is due, by clock_ns(); 0: it is off. */
 u64 tcp_timer_due(const struct tcp_sock *tp, enum tcp_timer which);

@@ -21,13 +21,14 @@ void tcp_ack_now(struct tcp_sock *tp)
 	tp->ack_pending |= TCP_ACK_NOW;
 }
 
-/* RFC 9293 3.8.6.3: at least for every second full segment; sooner while the peer is in slow start, and does not answer
- * us with data that would carry the acknowledgement. */
+/* RFC 9293 3.8.6.3: at least for every second full segment; sooner while the peer is in slow start, and no data of ours
+ * goes that would carry the acknowledgement. The first text of a connection that waits for accept() wakes a server, whose
+ * answer is worth a moment's waiting: a short connection needs a segment less then. */
 void tcp_ack_soon(struct tcp_sock *tp)
 {
 	if (tp->rcv_nxt - tp->rcv_wup > tp->rcv_mss) {
 		tcp_ack_now(tp);
-	} else if (tp->quick_acks && !(tp->flags & TCP_F_SLOWACK)) {
+	} else if (tp->quick_acks && !(tp->flags & TCP_F_SLOWACK) && !tcp_waits_for_accept(tp)) {
 		tp->quick_acks--;
 		tcp_ack_now(tp);
 	} else {

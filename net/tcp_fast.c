@@ -46,7 +46,7 @@ static inline void answer(struct tcp_sock *tp, u64 now)
 	if (tp->send_head || tp->ack_pending & TCP_ACK_NOW)
 		tcp_push_or_ack(tp);
 	else if (tp->ack_pending && !tp->due[TCP_TIMER_DELACK])
-		tcp_timer_set(tp, TCP_TIMER_DELACK, now + TCP_DELACK_NS);
+		tcp_delack_start(tp, now);
 }
 
 void tcp_rcv_fast(struct tcp_sock *tp, struct sk_buff *skb, u64 now)

@@ -472,7 +472,7 @@ void tcp_push_or_ack(struct tcp_sock *tp)
 	if (tp->ack_pending & TCP_ACK_NOW)
 		tcp_send_ack(tp);
 	else if (tp->ack_pending && !tp->due[TCP_TIMER_DELACK])
-		tcp_timer_set(tp, TCP_TIMER_DELACK, clock_ns() + TCP_DELACK_NS);
+		tcp_delack_start(tp, clock_ns());
 }
 
 /* ---- segments without data ------------------------------------------------------------------------------------------------------ */

@@ -225,7 +225,7 @@ static struct sock *tcp_accept(struct sock *sk, u32 file_flags)
 	}
 	if (IS_ERR(child))
 		return ERR_PTR(PTR_ERR(child));
-	child->stage = TCP_CONNECTED;
+	WRITE_ONCE(child->stage, TCP_CONNECTED);
 	tcp_hash_grow();
 	return tcp_to_sock(child);
 }

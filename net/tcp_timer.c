@@ -291,6 +291,12 @@ void tcp_rearm_acked(struct tcp_sock *tp, u64 now)
 
 /* ---- delayed ACK (RFC 9293 3.8.6.3) ------------------------------------------------------------------------------------------ */
 
+void tcp_delack_start(struct tcp_sock *tp, u64 now)
+{
+	tcp_timer_set(tp, TCP_TIMER_DELACK,
+		      now + (tcp_waits_for_accept(tp) ? TCP_ANSWER_NS : TCP_DELACK_NS));
+}
+
 static void delack_due(struct tcp_sock *tp)
 {
 	if (!tp->ack_pending)
