@@ -51,6 +51,79 @@ SELFTEST(timer_order)
 	}
 }
 
+#define MODEL_TIMERS 512
+
+/* A timer, and what must be so of it. Some deadlines are equal: then the order of starting counts. */
+struct modelled_timer {
+	struct timer timer;
+	bool pending;
+	u64 started; /* the how manieth start this was */
+};
+
+static struct modelled_timer modelled_timers[MODEL_TIMERS], *last_fired;
+static u32 nr_modelled_fired, nr_fired_wrongly;
+
+static void modelled_timer_fires(struct timer *timer)
+{
+	struct modelled_timer *this = container_of(timer, struct modelled_timer, timer);
+	struct modelled_timer *last = last_fired;
+
+	if (!this->pending || timer->expires > clock_ns() ||
+	    (last && (last->timer.expires > timer->expires ||
+		      (last->timer.expires == timer->expires && last->started > this->started))))
+		nr_fired_wrongly++;
+	this->pending = false;
+	last_fired = this;
+	nr_modelled_fired++;
+}
+
+/* Start, restart and cancel at random, most for a minute hence, some for a moment that has passed; then
+ * let those fire. What a round leaves pending is sorted then, so the next one meets both kinds. Nothing
+ * here sleeps: it is all one CPU's. */
+SELFTEST(timer_model)
+{
+	u64 now = clock_ns(), starts = 0;
+	u32 random = 1;
+
+	nr_fired_wrongly = 0;
+	for (u32 i = 0; i < MODEL_TIMERS; i++)
+		timer_init(&modelled_timers[i].timer, modelled_timer_fires);
+	for (u32 round = 0; round < 20 * selftest_scale; round++) {
+		u32 nr_due = 0;
+
+		local_bh_disable();
+		for (u32 i = 0; i < 2 * MODEL_TIMERS; i++) {
+			struct modelled_timer *this =
+				&modelled_timers[next_random(&random) % MODEL_TIMERS];
+			u32 action = next_random(&random) % 8;
+
+			if (action < 3) {
+				EXPECT(timer_cancel(&this->timer) == this->pending);
+				this->pending = false;
+			} else {
+				u64 expires = now - next_random(&random) % 16;
+
+				if (action > 3)
+					expires += 60 * NSEC_PER_SEC;
+				EXPECT(timer_start(&this->timer, expires) == this->pending);
+				this->pending = true;
+				this->started = ++starts;
+			}
+		}
+		for (u32 i = 0; i < MODEL_TIMERS; i++)
+			nr_due += modelled_timers[i].pending &&
+				  modelled_timers[i].timer.expires <= now;
+		last_fired = NULL;
+		nr_modelled_fired = 0;
+		local_bh_enable();
+		while (READ_ONCE(nr_modelled_fired) < nr_due)
+			cpu_relax();
+		EXPECT(nr_modelled_fired == nr_due && !nr_fired_wrongly);
+	}
+	for (u32 i = 0; i < MODEL_TIMERS; i++)
+		EXPECT(timer_cancel_sync(&modelled_timers[i].timer) == modelled_timers[i].pending);
+}
+
 struct timer_fight {
 	struct timer timer;
 	u32 fired; /* atomic */

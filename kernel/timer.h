@@ -4,14 +4,19 @@
  */
 #pragma once
 
+#include <kernel/lib/list.h>
 #include <kernel/lib/rbtree.h>
 #include <kernel/lib/types.h>
 
 struct timer {
 	/* under the lock of the CPU's timer queue */
-	struct rb_node node;
+	union {
+		struct list_head link; /* among those started of late */
+		struct rb_node node;   /* sorted by expiry */
+	};
 	u64 expires;  /* clock_ns() at which it is due; it never fires earlier */
 	bool pending; /* in the queue of `cpu` */
+	bool sorted;  /* and there by `node` */
 	u16 cpu;
 	void (*function)(struct timer *timer); /* constant after timer_init() */
 };

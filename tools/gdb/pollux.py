@@ -399,7 +399,9 @@ def px_timers(argument):
         programmed = int(queue["programmed"])
         silent = programmed == (1 << 64) - 1
         print(f"CPU {cpu}: " + ("the APIC's timer is off" if silent else f"next interrupt at {programmed / 1e9:.9f}"))
-        for timer in tree_entries(queue["timers"]["rb_root"]["rb_node"], "struct timer", "node"):
+        timers = [*tree_entries(queue["sorted"]["rb_root"]["rb_node"], "struct timer", "node"),
+                  *list_entries(queue["started"], "struct timer", "link")]
+        for timer in sorted(timers, key=lambda timer: int(timer["expires"])):
             print(f"  {int(timer['expires']) / 1e9:.9f} {purpose(timer['function'], timer)}")
 
 
