@@ -149,7 +149,8 @@ static int read_queue(struct reading *reading)
 
 /* ---- looking without taking ------------------------------------------------------------------------------------------ */
 
-/* The piece at reading->seq. user_lock keeps it where it is. */
+/* The piece at reading->seq. user_lock keeps it where it is; but while we slept, another reader may have taken it, or the
+ * connection may be another one: then on from where the queue begins. */
 static bool find_piece(struct reading *reading, struct piece *piece)
 {
 	struct tcp_sock *tp = reading->tp;
@@ -158,6 +159,8 @@ static bool find_piece(struct reading *reading, struct piece *piece)
 	bool found = false;
 
 	spin_lock_bh(&sk->lock);
+	if (unlikely(!between(reading->seq, tp->copied_seq, tp->rcv_nxt)))
+		reading->seq = tp->copied_seq;
 	if (!stops_at(reading, reading->seq)) {
 		reading->seq += skips(tp, reading->seq);
 		skb = skb_peek(&sk->receive_queue);

@@ -103,6 +103,37 @@ TEST(peek_waitall)
 	receive(60, 0);
 }
 
+static pid_t waiting_for_byte(int flags)
+{
+	pid_t child = MUST(fork());
+
+	if (!child)
+		_exit(recv(ends[1], buf, 1, flags) != 1);
+	wait_asleep(child, child);
+	return child;
+}
+
+/* Somebody else takes what one wanted to look at: that one waits for what comes next. */
+static void peek_and_read(int first, int second)
+{
+	pid_t children[2];
+
+	children[0] = waiting_for_byte(first);
+	children[1] = waiting_for_byte(second);
+	MUST(write(ends[0], "x", 1));
+	reap("the reader", children[first ? 1 : 0]);
+	MUST(write(ends[0], "y", 1));
+	reap("who looks", children[first ? 0 : 1]);
+	receive(60, 0);
+}
+
+TEST(peek_and_read)
+{
+	tcp_pair(ends, 6440);
+	peek_and_read(MSG_PEEK, 0);
+	peek_and_read(0, MSG_PEEK);
+}
+
 TEST(timeouts)
 {
 	struct timeval soon = { 0, 50000 };
