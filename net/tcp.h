@@ -97,8 +97,9 @@ struct tcp_cb {
 	};
 	u32 sent_us; /* sent: tcp_clock_us() of the last time */
 	union {
-		/* sent: of the first time. To send, and a probe waits for the window: of its beginning */
-		u32 first_sent_us;
+		/* sent: of the first time; us would wrap too soon. To send, and a probe waits for the window: of its
+		 * beginning */
+		u32 first_sent_ms;
 		u32 answer_seq; /* a SYN for what was in TIME_WAIT: where we begin; 0: anywhere */
 	};
 };

@@ -348,7 +348,7 @@ int tcp_send_new(struct tcp_sock *tp, struct sk_buff *skb, u64 now)
 	if (unlikely(error))
 		return error;
 	cb->segments = segments;
-	cb->first_sent_us = cb->sent_us;
+	cb->first_sent_ms = now / NSEC_PER_MSEC;
 	tp->send_head = skb_queue_next(&tp->write_queue, skb);
 	tp->snd_nxt = cb->end_seq;
 	if (!is_full(tp, payload))

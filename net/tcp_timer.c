@@ -71,7 +71,7 @@ static u32 waited_ms(const struct tcp_sock *tp)
 {
 	const struct sk_buff *skb = skb_peek(&tp->write_queue);
 
-	return skb ? (tcp_clock_us() - TCP_CB(skb)->first_sent_us) / 1000 : 0;
+	return skb ? tcp_clock_ms() - TCP_CB(skb)->first_sent_ms : 0;
 }
 
 /* How long `retries` of them take: as long as with the shortest RTO, so that a slow path does not mean hours. */
@@ -145,7 +145,7 @@ void tcp_probe_start(struct tcp_sock *tp)
 	if (!tp->send_head || tp->packets_out || tp->due[TCP_TIMER_RETRANSMIT])
 		return;
 	tp->backoff = 0;
-	TCP_CB(tp->send_head)->first_sent_us = tcp_clock_us();
+	TCP_CB(tp->send_head)->first_sent_ms = tcp_clock_ms();
 	tcp_retransmit_timer(tp, TCP_MODE_WINDOW_PROBE, clock_ns() + probe_wait(tp));
 }
 
