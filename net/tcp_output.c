@@ -339,14 +339,12 @@ static inline bool is_full(const struct tcp_sock *tp, u32 payload)
 	return payload >= tp->mss && payload % tp->mss == 0;
 }
 
-int tcp_send_new(struct tcp_sock *tp, struct sk_buff *skb, u64 now)
+/* The first that was never sent is on its way. */
+static inline void count_new(struct tcp_sock *tp, struct sk_buff *skb, u32 payload, u32 segments,
+			     u64 now)
 {
 	struct tcp_cb *cb = TCP_CB(skb);
-	u32 payload = tcp_payload(skb), segments = tcp_count_segments(tp, payload);
-	int error = transmit(tp, skb, segments, now);
 
-	if (unlikely(error))
-		return error;
 	cb->segments = segments;
 	cb->first_sent_ms = now / NSEC_PER_MSEC;
 	tp->send_head = skb_queue_next(&tp->write_queue, skb);
@@ -355,7 +353,16 @@ int tcp_send_new(struct tcp_sock *tp, struct sk_buff *skb, u64 now)
 		tp->small_seq = cb->end_seq;
 	tp->packets_out += segments;
 	tp->prr_out += segments;
-	return 0;
+}
+
+int tcp_send_new(struct tcp_sock *tp, struct sk_buff *skb, u64 now)
+{
+	u32 payload = tcp_payload(skb), segments = tcp_count_segments(tp, payload);
+	int error = transmit(tp, skb, segments, now);
+
+	if (likely(!error))
+		count_new(tp, skb, payload, segments, now);
+	return error;
 }
 
 /* ---- what may be sent -------------------------------------------------------------------------------------------------------- */
@@ -545,6 +552,7 @@ static int send_syn_ack(struct tcp_sock *tp)
 int tcp_send_syn(struct tcp_sock *tp)
 {
 	u64 now = clock_ns();
+	struct sk_buff *skb;
 	int error;
 
 	if (tp->hashed.state == TCP_SYN_RECV)
@@ -553,10 +561,13 @@ int tcp_send_syn(struct tcp_sock *tp)
 	if (!queue_flag(tp, TCPHDR_SYN | (tp->flags & TCP_F_ECN ? TCPHDR_ECE | TCPHDR_CWR : 0),
 			GFP_ATOMIC))
 		return -ENOBUFS;
-	error = tcp_send_new(tp, tp->send_head, now);
-	/* For want of room it may go later; what has no route has none. */
+	skb = tp->send_head;
+	error = transmit(tp, skb, 1, now);
+	/* If there was no room for it, it is lost as others are on the way: the timer sends it again. */
 	if (error && error != -ENOBUFS)
 		return error;
+	TCP_CB(skb)->sent_us = now / NSEC_PER_USEC;
+	count_new(tp, skb, 0, 1, now);
 	snmp_inc(TCP_ActiveOpens);
 	tcp_rearm_sent(tp, now);
 	return 0;

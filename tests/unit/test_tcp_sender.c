@@ -453,6 +453,31 @@ TEST(a_syn_is_sent_seven_times)
 	shim_end();
 }
 
+TEST(a_syn_for_which_there_was_no_room_goes_later)
+{
+	struct tcp_sock *tp = shim_connection(ALL, &tcp_reno);
+	struct shim_segment segment;
+
+	tp->hashed.state = TCP_SYN_SENT;
+	tp->write_seq = SHIM_ISS;
+	tp->snd_wnd = 0;
+	tp->srtt = 0;
+	shim_no_way = true;
+	CHECK_EQ(tcp_send_syn(tp), 0);
+	shim_no_way = false;
+	SHIM_EXPECT_NOTHING();
+	net_shim_advance(2 * S);
+	CHECK(shim_sent(&segment));
+	CHECK_EQ(segment.flags, TCPHDR_SYN);
+	CHECK_EQ(segment.seq, SHIM_ISS);
+	net_shim_advance(200 * S);
+	for (u32 i = 0; i < 5; i++)
+		CHECK(shim_sent(&segment));
+	SHIM_EXPECT_NOTHING();
+	CHECK_EQ(shim_done, ETIMEDOUT);
+	shim_end();
+}
+
 TEST(an_idle_connection_has_no_timer)
 {
 	shim_connection(ALL, &tcp_reno);
