@@ -16,9 +16,7 @@ do_softirq_thunk:
 	pushq %r9
 	pushq %r10
 	pushq %r11
-	andq $-16, %rsp
 	call do_softirq
-	leaq -72(%rbp), %rsp
 	popq %r11
 	popq %r10
 	popq %r9

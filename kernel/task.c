@@ -29,7 +29,7 @@ struct switch_frame {
 };
 
 /* A program's thread keeps the registers it entered with at the top of its stack; a kernel thread leaves the
- * room unused, which also gives the alignment that the ABI wants when a function begins. */
+ * room unused. */
 static void prepare_stack(struct task *task, void (*first)(void))
 {
 	struct switch_frame *frame = (struct switch_frame *)task_user_frame(task) - 1;
@@ -38,7 +38,6 @@ static void prepare_stack(struct task *task, void (*first)(void))
 	frame->rip = first;
 	task->kernel_rsp = (u64)frame;
 }
-static_assert(sizeof(struct trap_frame) % 16 == 0, "the stack's alignment in task_begin");
 
 struct task *task_alloc(const char *name, void (*first)(void))
 {

@@ -109,25 +109,31 @@ void *(memmove)(void *dst, const void *src, size_t n)
 	return dst;
 }
 
+static __always_inline void set_chunk(u8 *d, u64 word)
+{
+#pragma GCC unroll 8
+	for (int i = 0; i < CHUNK_WORDS; i++)
+		put64(d + i * WORD, word);
+}
+
+/* The last word, or chunk, overlaps the one before. */
 void *(memset)(void *dst, int byte, size_t n)
 {
-	u8 *d = dst;
-	u8 *last = d + n - WORD;
+	u8 *d = dst, *end = d + n;
 	u64 word = (u8)byte * 0x0101010101010101ULL;
 
 	if (n < WORD) {
 		while (n)
 			d[--n] = (u8)byte;
-		return dst;
+	} else if (n < CHUNK) {
+		for (; d < end - WORD; d += WORD)
+			put64(d, word);
+		put64(end - WORD, word);
+	} else {
+		for (; d < end - CHUNK; d += CHUNK)
+			set_chunk(d, word);
+		set_chunk(end - CHUNK, word);
 	}
-	for (; n >= CHUNK; n -= CHUNK, d += CHUNK) {
-#pragma GCC unroll 8
-		for (int i = 0; i < CHUNK_WORDS; i++)
-			put64(d + i * WORD, word);
-	}
-	for (; n > WORD; n -= WORD, d += WORD)
-		put64(d, word);
-	put64(last, word);
 	return dst;
 }
 
