@@ -75,10 +75,10 @@ static inline void cpuid(u32 leaf, u32 subleaf, u32 regs[4])
 
 static inline u64 rdtsc(void)
 {
-	u32 low, high;
+	u64 low, high;
 
 	__asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
-	return (u64)high << 32 | low;
+	return high << 32 | low;
 }
 
 static inline void invlpg(const void *address)

@@ -42,9 +42,10 @@ struct mulhash_key {
 
 static inline u64 fold_multiply(u64 a, u64 b)
 {
-	unsigned __int128 product = (unsigned __int128)a * b;
+	u64 low = a, high;
 
-	return (u64)product ^ (u64)(product >> 64);
+	__asm__("mulq %2" : "+a"(low), "=d"(high) : "rm"(b) : "cc");
+	return low ^ high;
 }
 
 /*
