@@ -7,7 +7,7 @@
  */
 #include <net/checksum.h>
 
-#define CHUNK	   64
+#define CHUNK	   32
 #define LONG_CHUNK 128
 
 struct chunk {
@@ -23,10 +23,6 @@ static inline u64 add_chunk(u64 sum, const u8 *data)
 		"adcq 8(%1), %0\n\t"
 		"adcq 16(%1), %0\n\t"
 		"adcq 24(%1), %0\n\t"
-		"adcq 32(%1), %0\n\t"
-		"adcq 40(%1), %0\n\t"
-		"adcq 48(%1), %0\n\t"
-		"adcq 56(%1), %0\n\t"
 		"adcq $0, %0"
 		: "+r"(sum)
 		: "r"(data), "m"(*(const struct chunk *)data)
@@ -89,12 +85,26 @@ u32 checksum_add(const void *data, size_t length, u32 sum)
 		at += length & ~(size_t)(LONG_CHUNK - 1);
 		length &= LONG_CHUNK - 1;
 	}
-	for (; length >= CHUNK; length -= CHUNK, at += CHUNK)
+	/* The rest by the binary digits of its length. */
+	if (length & 64) {
+		total = add_chunk(add_chunk(total, at), at + 32);
+		at += 64;
+	}
+	if (length & 32) {
 		total = add_chunk(total, at);
-	for (; length >= sizeof(u64); length -= sizeof(u64), at += sizeof(u64))
+		at += 32;
+	}
+	if (length & 16) {
 		total = checksum_add_carry(total, *(const any_u64 *)at);
-	if (length)
-		total = checksum_add_carry(total, load_rest(at, length));
+		total = checksum_add_carry(total, *(const any_u64 *)(at + 8));
+		at += 16;
+	}
+	if (length & 8) {
+		total = checksum_add_carry(total, *(const any_u64 *)at);
+		at += 8;
+	}
+	if (length & 7)
+		total = checksum_add_carry(total, load_rest(at, length & 7));
 	return checksum_fold_64(total);
 }
 
