@@ -48,9 +48,12 @@ static u32 log2_of(u32 number)
 
 static struct bucket *bucket_at(u32 index)
 {
-	u32 chunk = index < FIRST_CHUNK ? 0 : log2_of(index / FIRST_CHUNK) + 1;
+	u32 chunk;
 
-	return &chunks[chunk][chunk ? index - (FIRST_CHUNK << (chunk - 1)) : index];
+	if (index < FIRST_CHUNK)
+		return &first_chunk[index];
+	chunk = log2_of(index / FIRST_CHUNK) + 1;
+	return &chunks[chunk][index - (FIRST_CHUNK << (chunk - 1))];
 }
 
 static u32 index_of(u32 hash, u32 nr)
@@ -62,21 +65,21 @@ static u32 index_of(u32 hash, u32 nr)
 
 u32 tcp_hash(be32 saddr, be32 daddr, be16 sport, be16 dport)
 {
-	return mulhash((u64)saddr << 32 | daddr, (u64)sport << 32 | dport, &key);
+	return mulhash((u64)daddr << 32 | saddr, (u32)dport << 16 | sport, &key);
 }
 
-/* The bucket may be split while we wait for its lock: then it is another one. */
+/* Softirqs are off. The bucket may be split while we wait for its lock: then it is another one. */
 static __always_inline struct bucket *lock_bucket(u32 hash)
 {
 	for (;;) {
 		u32 nr = READ_ONCE(nr_buckets), index = index_of(hash, nr);
 		struct bucket *bucket = bucket_at(index);
 
-		spin_lock_bh(&bucket->lock);
+		spin_lock(&bucket->lock);
 		if (likely(nr == READ_ONCE(nr_buckets) ||
 			   index == index_of(hash, READ_ONCE(nr_buckets))))
 			return bucket;
-		spin_unlock_bh(&bucket->lock);
+		spin_unlock(&bucket->lock);
 	}
 }
 
@@ -129,7 +132,7 @@ struct tcp_hashed *tcp_hash_lookup(const struct tcp_four *four)
 
 	if (found)
 		tcp_hashed_get(found);
-	spin_unlock_bh(&bucket->lock);
+	spin_unlock(&bucket->lock);
 	return found;
 }
 
@@ -153,6 +156,7 @@ struct tcp_hashed *tcp_hash_add(struct tcp_hashed *hashed)
 	struct tcp_hashed *other;
 
 	hashed->hash = tcp_hash(four.saddr, four.daddr, four.sport, four.dport);
+	local_bh_disable();
 	bucket = lock_bucket(hashed->hash);
 	other = find(bucket, &four);
 	if (other)
@@ -169,6 +173,7 @@ bool tcp_hash_replace(struct tcp_hashed *old, struct tcp_hashed *new)
 	bool there;
 
 	new->hash = old->hash;
+	local_bh_disable();
 	bucket = lock_bucket(old->hash);
 	there = !hlist_unhashed(&old->hash_node);
 	if (there) {
@@ -189,6 +194,7 @@ bool tcp_hash_remove(struct tcp_hashed *hashed)
 	/* Who was never put in has no hash; whoever is in stays until somebody gets here. */
 	if (hlist_unhashed(&hashed->hash_node))
 		return false;
+	local_bh_disable();
 	bucket = lock_bucket(hashed->hash);
 	there = !hlist_unhashed(&hashed->hash_node);
 	if (there)

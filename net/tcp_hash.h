@@ -10,9 +10,9 @@ struct tcp_four { /* ours, theirs */
 
 u32 tcp_hash(be32 saddr, be32 daddr, be16 sport, be16 dport);
 
-/* With a reference, or NULL. Any context but hard IRQ, as all but the last two. */
+/* With a reference, or NULL. Softirq. */
 struct tcp_hashed *tcp_hash_lookup(const struct tcp_four *four);
-/* NULL: it is in, and the table has a reference. Else the one with the same four, referenced: it is not in. */
+/* Any context but hard IRQ, as the next two. NULL: it is in, and the table has a reference. Else the one with the same four, referenced: it is not in. */
 struct tcp_hashed *tcp_hash_add(struct tcp_hashed *hashed);
 /* In the place of `old`, whose four it has, in one step: a segment finds one or the other. false: `old` was not
  * there any more. */
