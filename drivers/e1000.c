@@ -109,7 +109,7 @@ static inline void tell_rx_tail(struct e1000 *nic)
 static int receive(struct e1000 *nic, int budget)
 {
 	struct e1000_rx_ring *ring = &nic->rx;
-	u64 now = clock_ns(), bytes = 0, packets = 0;
+	u64 now = clock_ns();
 	int frames = 0;
 
 	while (frames < budget) {
@@ -127,14 +127,12 @@ static int receive(struct e1000 *nic, int budget)
 		frames++;
 		if (unlikely(!skb))
 			continue;
-		bytes += skb->len;
+		nic->dev.counts.rx_packets++;
+		nic->dev.counts.rx_bytes += skb->len;
 		skb->tstamp = now;
-		packets++;
 		netif_receive_skb(skb);
 	}
 	if (frames) {
-		nic->dev.counts.rx_packets += packets;
-		nic->dev.counts.rx_bytes += bytes;
 		nic->napi.last_frame = now;
 		tell_rx_tail(nic);
 	}

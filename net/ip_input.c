@@ -24,26 +24,30 @@ const struct ip_protocol *ip_protocol(u8 protocol)
 
 /* ---- is it one? ------------------------------------------------------------------------------------- */
 
+static noinline bool has_room_for_options(struct sk_buff *skb, const struct iphdr *ip)
+{
+	return ip->version_ihl >> 4 == 4 && IP_HLEN(ip) >= sizeof(*ip) &&
+	       skb_may_pull(skb, IP_HLEN(ip));
+}
+
 /* The header, complete and right, in the linear part; else NULL. What lies behind the packet is cut off: Ethernet pads
  * short frames. */
 static struct iphdr *check_header(struct sk_buff *skb)
 {
 	struct iphdr *ip = (struct iphdr *)skb->data;
-	u32 header, length;
+	u32 length;
 
 	if (unlikely(!skb_may_pull(skb, sizeof(*ip))))
 		return NULL;
-	header = IP_HLEN(ip);
-	if (unlikely(ip->version_ihl != IP_PLAIN) &&
-	    (ip->version_ihl >> 4 != 4 || header < sizeof(*ip) || !skb_may_pull(skb, header)))
-		return NULL;
-	length = ntohs(ip->total_length);
-	if (unlikely(length < header))
+	if (unlikely(ip->version_ihl != IP_PLAIN) && !has_room_for_options(skb, ip))
 		return NULL;
 	if (unlikely(ip_header_checksum(ip))) {
 		snmp_inc(IPEXT_InCsumErrors);
 		return NULL;
 	}
+	length = ntohs(ip->total_length);
+	if (unlikely(length < IP_HLEN(ip)))
+		return NULL;
 	if (unlikely(length > skb->len)) {
 		snmp_inc(IPEXT_InTruncatedPkts);
 		return NULL;
@@ -63,7 +67,7 @@ struct sender {
 };
 static DEFINE_PER_CPU(struct sender, last_sender);
 
-static bool check_sender(const struct sk_buff *skb, be32 saddr)
+static bool may_send(const struct sk_buff *skb, be32 saddr)
 {
 	if (skb->dev->flags & IFF_LOOPBACK)
 		return true;
@@ -73,25 +77,27 @@ static bool check_sender(const struct sk_buff *skb, be32 saddr)
 	       ip_address_type(saddr) == ROUTE_UNICAST;
 }
 
-static inline bool sender_ok(const struct sk_buff *skb, be32 saddr)
+static noinline bool check_sender(const struct sk_buff *skb, be32 saddr)
 {
-	struct sender *last = this_cpu_ptr(last_sender);
-
-	if (likely(last->addr == saddr && last->generation == READ_ONCE(route_generation) &&
-		   last->dev == skb->dev))
-		return true;
-	if (!check_sender(skb, saddr))
+	if (!may_send(skb, saddr))
 		return false;
 	if (saddr)
-		*last = (struct sender){ saddr, READ_ONCE(route_generation), skb->dev };
+		*this_cpu_ptr(last_sender) =
+			(struct sender){ saddr, READ_ONCE(route_generation), skb->dev };
 	return true;
 }
 
-/* Marks what is for many by its IP address, whatever its frame says. */
-static bool is_for_us(struct sk_buff *skb, be32 daddr)
+static inline bool sender_ok(const struct sk_buff *skb, be32 saddr)
 {
-	if (likely(daddr == skb->dev->address))
-		return daddr != 0; /* nor is 0 the address of a device that has none */
+	return likely(this_cpu(last_sender).addr == saddr &&
+		      this_cpu(last_sender).generation == READ_ONCE(route_generation) &&
+		      this_cpu(last_sender).dev == skb->dev) ||
+	       check_sender(skb, saddr);
+}
+
+/* Marks what is for many by its IP address, whatever its frame says. */
+static noinline bool check_target(struct sk_buff *skb, be32 daddr)
+{
 	if (ip_is_loopback(daddr) && !(skb->dev->flags & IFF_LOOPBACK))
 		return false;
 	switch (ip_address_type(daddr)) {
@@ -110,6 +116,13 @@ static bool is_for_us(struct sk_buff *skb, be32 daddr)
 	default:
 		return false; /* forwarding is off */
 	}
+}
+
+static inline bool is_for_us(struct sk_buff *skb, be32 daddr)
+{
+	if (likely(daddr == skb->dev->address))
+		return daddr != 0; /* nor is 0 the address of a device that has none */
+	return check_target(skb, daddr);
 }
 
 /* ---- whose is it? ------------------------------------------------------------------------------------------ */

@@ -109,52 +109,49 @@ static bool checksum_ok(struct sk_buff *skb)
 	return true;
 }
 
-/* Is the header whole, and do the lengths agree? */
-static bool header_ok(struct sk_buff *skb)
+/* How long the header is; 0: it is not whole, or the lengths do not agree. */
+static u32 header_length(struct sk_buff *skb)
 {
 	u32 length;
 
 	if (!skb_may_pull(skb, sizeof(struct tcphdr)))
-		return false;
+		return 0;
 	length = TCP_HLEN((const struct tcphdr *)skb->data);
-	if (length < sizeof(struct tcphdr) || !skb_may_pull(skb, length))
-		return false;
-	return true;
+	return length >= sizeof(struct tcphdr) && skb_may_pull(skb, length) ? length : 0;
 }
 
 /* The most common options by far are two NOPs and a timestamp (RFC 7323, appendix A). */
-static bool only_timestamp(const struct tcphdr *th)
+static bool only_timestamp(const struct tcphdr *th, u32 length)
 {
 	static const u8 aligned[4] = { OPT_NOP, OPT_NOP, OPT_TIMESTAMP, 10 };
 
-	return TCP_HLEN(th) == sizeof(*th) + 12 &&
-	       !__builtin_memcmp(th + 1, aligned, sizeof(aligned));
+	return length == sizeof(*th) + 12 && !__builtin_memcmp(th + 1, aligned, sizeof(aligned));
 }
 
 /* What the segment says, into TCP_CB(). data goes to the payload. */
-static void fill_cb(struct sk_buff *skb)
+static void fill_cb(struct sk_buff *skb, u32 length)
 {
-	const struct tcphdr *th = tcp_hdr(skb);
+	const struct tcphdr *th = (const struct tcphdr *)skb->data;
 	struct tcp_cb *cb = TCP_CB(skb);
-	u32 length = TCP_HLEN(th);
 	u8 flags = th->flags;
+	u32 seq = ntohl(th->seq);
 
+	skb_pull(skb, length);
 	*cb = (struct tcp_cb){
-		.seq = ntohl(th->seq),
+		.seq = seq,
+		.end_seq = seq + skb->len + !!(flags & TCPHDR_SYN) + !!(flags & TCPHDR_FIN),
 		.ack = ntohl(th->ack),
 		.window = ntohs(th->window),
 		.flags = flags,
 		.options.wscale = -1,
 	};
-	if (only_timestamp(th)) {
+	if (only_timestamp(th, length)) {
 		cb->options.timestamp = true;
 		cb->tsval = get_be32((const u8 *)(th + 1) + 4);
 		cb->tsecr = get_be32((const u8 *)(th + 1) + 8);
 	} else {
 		parse_options(cb, th);
 	}
-	skb_pull(skb, length);
-	cb->end_seq = cb->seq + skb->len + !!(flags & TCPHDR_SYN) + !!(flags & TCPHDR_FIN);
 }
 
 /* ---- by state ------------------------------------------------------------------------------------------------- */
@@ -177,13 +174,13 @@ void tcp_rcv_state(struct tcp_sock *tp, struct sk_buff *skb)
 static void rcv_connection(struct tcp_sock *tp, struct sk_buff *skb)
 {
 	struct sock *sk = tcp_to_sock(tp);
+	u64 now;
 
-	u64 now = clock_ns();
-
-	spin_lock_bh(&sk->lock);
+	spin_lock(&sk->lock);
+	now = clock_ns();
 	tp->last_received_ms = now / NSEC_PER_MSEC;
 	tcp_rcv_fast(tp, skb, now);
-	spin_unlock_bh(&sk->lock);
+	spin_unlock(&sk->lock);
 }
 
 /* Nobody: an RST, if it was meant for us alone. */
@@ -243,9 +240,12 @@ void tcp_dispatch(struct sk_buff *skb)
 
 static void tcp_rcv(struct sk_buff *skb)
 {
+	u32 length = header_length(skb);
+	const struct tcphdr *th;
+
 	snmp_inc(TCP_InSegs);
 	/* A broadcast is no connection. */
-	if (skb->pkt_type != PACKET_HOST || !header_ok(skb)) {
+	if (skb->pkt_type != PACKET_HOST || !length) {
 		snmp_inc(TCP_InErrs);
 		skb_put(skb);
 		return;
@@ -256,8 +256,9 @@ static void tcp_rcv(struct sk_buff *skb)
 		skb_put(skb);
 		return;
 	}
-	fill_cb(skb);
-	trace(TCP_RCV, skb, TCP_CB(skb)->seq, TCP_CB(skb)->ack, TCP_CB(skb)->flags);
+	th = tcp_hdr(skb);
+	trace(TCP_RCV, skb, ntohl(th->seq), ntohl(th->ack), th->flags);
+	fill_cb(skb, length);
 	if (!tcp_hold(skb))
 		tcp_dispatch(skb);
 }
