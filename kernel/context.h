@@ -43,7 +43,7 @@ void do_softirq(void);
 #ifdef HOST_TEST
 #define do_softirq_thunk() do_softirq()
 #else
-/* The same, keeping all registers: kernel/softirq_thunk.S. The red zone is off, so a call is safe here. */
+/* The same, keeping all registers: kernel/thunk.S. The red zone is off, so a call is safe here. */
 #define do_softirq_thunk() __asm__ volatile("call do_softirq_thunk" ::: "memory", "cc")
 #endif
 

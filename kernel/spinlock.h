@@ -52,11 +52,18 @@ static inline bool spin_lock_try_raw(spinlock_t *lock)
 /* Wait for a lock that the first attempt did not get. On the CPU that panics, when nobody is left to
  * release it, returns without. */
 void spin_lock_slow(spinlock_t *lock);
+#ifdef HOST_TEST
+#define spin_lock_slow_thunk(lock) spin_lock_slow(lock)
+#else
+/* The same, keeping all registers: kernel/thunk.S. */
+#define spin_lock_slow_thunk(lock) \
+	__asm__ volatile("call spin_lock_slow_thunk" ::"D"(lock) : "memory", "cc")
+#endif
 
 static inline void spin_lock_raw(spinlock_t *lock)
 {
 	if (unlikely(!spin_lock_try_raw(lock)))
-		spin_lock_slow(lock);
+		spin_lock_slow_thunk(lock);
 }
 
 static inline void spin_unlock_raw(spinlock_t *lock)

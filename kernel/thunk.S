@@ -1,10 +1,12 @@
 /*
- * do_softirq() for the rare end of local_bh_enable(). It keeps every register, so that the functions
- * that end with local_bh_enable() need not save any for a call that hardly ever happens.
+ * Calls that hardly ever happen: of do_softirq() at the end of local_bh_enable(), of spin_lock_slow(). A thunk
+ * keeps every register, so that a function with such a call in it need not save any for its sake.
  */
 	.text
-	.global do_softirq_thunk
-do_softirq_thunk:
+
+.macro THUNK name, function
+	.global \name
+\name:
 	pushq %rbp
 	movq %rsp, %rbp
 	pushq %rax
@@ -16,7 +18,7 @@ do_softirq_thunk:
 	pushq %r9
 	pushq %r10
 	pushq %r11
-	call do_softirq
+	call \function
 	popq %r11
 	popq %r10
 	popq %r9
@@ -28,4 +30,8 @@ do_softirq_thunk:
 	popq %rax
 	popq %rbp
 	ret
+.endm
+
+	THUNK do_softirq_thunk, do_softirq
+	THUNK spin_lock_slow_thunk, spin_lock_slow
 	.section .note.GNU-stack, "", @progbits
