@@ -117,7 +117,9 @@ static u32 header_length(struct sk_buff *skb)
 	if (!skb_may_pull(skb, sizeof(struct tcphdr)))
 		return 0;
 	length = TCP_HLEN((const struct tcphdr *)skb->data);
-	return length >= sizeof(struct tcphdr) && skb_may_pull(skb, length) ? length : 0;
+	if (length < sizeof(struct tcphdr) || !skb_may_pull(skb, length))
+		return 0;
+	return length;
 }
 
 /* The most common options by far are two NOPs and a timestamp (RFC 7323, appendix A). */
