@@ -12,6 +12,8 @@
 
 #include <kernel/lib/string.h>
 
+#define SPLIT_SLACK (128U << 10) /* two large packets */
+
 struct sk_buff *tcp_alloc_skb(struct tcp_sock *tp, gfp_t gfp)
 {
 	return skb_alloc(MAX_HEADER, gfp);
@@ -125,9 +127,19 @@ static void split_cb(struct tcp_sock *tp, struct tcp_cb *cb, struct tcp_cb *rest
 	cb->segments = tcp_count_segments(tp, size);
 }
 
+/* A peer that has what was sent cut into crumbs, by SACK blocks, must not make the queue many times as expensive as SO_SNDBUF
+ * allows. Its beginning is cut in any case: that has to go again. */
+static bool costs_too_much(const struct tcp_sock *tp, const struct sk_buff *skb)
+{
+	const struct sock *sk = &tp->inet.sk;
+
+	return sk->wmem / 2 > (u64)sk->sndbuf + SPLIT_SLACK && TCP_CB(skb)->segments &&
+	       skb != skb_peek(&tp->write_queue);
+}
+
 bool tcp_split(struct tcp_sock *tp, struct sk_buff *skb, u32 size)
 {
-	struct sk_buff *rest = tcp_alloc_skb(tp, GFP_ATOMIC);
+	struct sk_buff *rest = costs_too_much(tp, skb) ? NULL : tcp_alloc_skb(tp, GFP_ATOMIC);
 	u32 truesize = skb->truesize;
 
 	if (!rest)

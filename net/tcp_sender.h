@@ -60,7 +60,8 @@ static inline u32 tcp_window_end(const struct tcp_sock *tp)
 
 /* Nobody else has it: off with the headers of the last time, and with what was acknowledged since. */
 void tcp_restore(struct sk_buff *skb);
-/* Cut it at `size` bytes of payload; the rest comes behind it. The only reference is ours. false: no memory. */
+/* Cut it at `size` bytes of payload; the rest comes behind it. The only reference is ours. false: no memory,
+ * or it has been cut too often. */
 bool tcp_split(struct tcp_sock *tp, struct sk_buff *skb, u32 size);
 /* A sent one now counts for so many segments more or fewer. */
 void tcp_recount(struct tcp_sock *tp, const struct tcp_cb *cb, s32 change);

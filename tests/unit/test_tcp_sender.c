@@ -137,6 +137,35 @@ TEST(large_packets_are_cut_to_the_window)
 	shim_eth.features = 0;
 }
 
+TEST(a_peer_that_sacks_crumbs_does_not_make_the_queue_expensive)
+{
+	const u32 segments = 200;
+	struct tcp_sock *tp;
+	u32 before;
+
+	shim_eth.features = NETDEV_TSO;
+	tp = shim_connection(ALL, &tcp_reno);
+	tp->inet.sk.sndbuf = 256 * KiB;
+	tp->cwnd = segments;
+	shim_write(segments * SHIM_MSS, true);
+	count_sent();
+	before = tp->inet.sk.wmem;
+	for (u32 i = 1; i < segments; i += 2) {
+		shim_ack_sack(0, (const u32[]){ i * SHIM_MSS, (i + 1) * SHIM_MSS, 0, 0 });
+		count_sent();
+	}
+	CHECK(tp->sacked_out > 10); /* as long as it is cheap, it is done */
+	CHECK(tp->inet.sk.wmem > before && tp->inet.sk.wmem < 4 * tp->inet.sk.sndbuf);
+	for (u32 i = 0; i < 100 && tp->packets_out; i++) {
+		net_shim_advance(S);
+		count_sent();
+		shim_ack(segments * SHIM_MSS);
+	}
+	CHECK_EQ(tp->packets_out, 0);
+	shim_end();
+	shim_eth.features = 0;
+}
+
 TEST(fin_goes_with_the_last_data)
 {
 	struct shim_segment segment;
