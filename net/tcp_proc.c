@@ -58,7 +58,7 @@ static void format_connection(struct line *line, const struct tcp_sock *tp)
 {
 	const struct sock *sk = &tp->inet.sk;
 	bool listening = tp->hashed.state == TCP_LISTEN;
-	u32 limit, waiting = tcp_accept_backlog(tp, &limit), timer;
+	u32 limit, waiting = listening ? tcp_accept_backlog(tp, &limit) : 0, timer;
 	u64 ticks;
 
 	format_addresses(line, &tp->hashed, tp->hashed.saddr ?: tp->inet.rcv_saddr);
