@@ -8,7 +8,7 @@
 #define TCP_RTO_MAX_US	    120000000U
 #define TCP_RTO_INIT_US	    1000000U /* RFC 6298 2 */
 #define TCP_DELACK_NS	    (40 * NSEC_PER_MSEC)
-#define TCP_ANSWER_NS	    (4 * NSEC_PER_MSEC)
+#define TCP_ANSWER_NS	    (10 * NSEC_PER_MSEC)
 #define TCP_RETRY_NS	    (500 * NSEC_PER_MSEC) /* after what this machine itself had no room for */
 #define TCP_INIT_CWND	    10U			  /* RFC 6928 */
 #define TCP_INFINITE	    0x7fffffffU
