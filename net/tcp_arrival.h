@@ -23,8 +23,9 @@ void tcp_request_error(struct tcp_hashed *hashed, u32 seq);
 /* Who listens there, for whom that packet is; referenced, or NULL. */
 struct tcp_sock *tcp_listen_lookup(const struct tcp_four *four, const struct netdev *dev);
 
-/* true: it begins a new connection, and the old one's remains are gone; the segment is still the caller's. */
-bool tcp_timewait_rcv(struct tcp_hashed *hashed, struct sk_buff *skb);
+/* `listens`: there is somebody for a new connection. true: the segment begins one, and the old one's remains are gone; it is
+ * still the caller's. */
+bool tcp_timewait_rcv(struct tcp_hashed *hashed, struct sk_buff *skb, bool listens);
 
 /* To its connection, request, listener. Takes the reference. */
 void tcp_dispatch(struct sk_buff *skb);

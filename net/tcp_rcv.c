@@ -193,7 +193,14 @@ static void rcv_nobody(struct sk_buff *skb)
 	skb_put(skb);
 }
 
-static void rcv_listener(const struct tcp_four *four, struct sk_buff *skb)
+static void rcv_listener(struct tcp_sock *listener, struct sk_buff *skb)
+{
+	trace(SOCK_LOOKUP, skb, tcp_to_sock(listener)->ino, ntohs(tcp_hdr(skb)->dest));
+	tcp_listen_rcv(listener, skb);
+}
+
+/* For no connection. */
+static void rcv_new(const struct tcp_four *four, struct sk_buff *skb)
 {
 	struct tcp_sock *listener = tcp_listen_lookup(four, skb->dev);
 
@@ -201,17 +208,21 @@ static void rcv_listener(const struct tcp_four *four, struct sk_buff *skb)
 		rcv_nobody(skb);
 		return;
 	}
-	trace(SOCK_LOOKUP, skb, tcp_to_sock(listener)->ino, ntohs(four->sport));
-	tcp_listen_rcv(listener, skb);
+	rcv_listener(listener, skb);
 	sock_put(tcp_to_sock(listener));
 }
 
-/* A segment for the remains of a connection may begin a new one with the same four: then a listener gets it. */
+/* A SYN for the remains of a connection may begin a new one with the same four, if somebody listens. */
 static void rcv_timewait(const struct tcp_four *four, struct tcp_hashed *hashed,
 			 struct sk_buff *skb)
 {
-	if (tcp_timewait_rcv(hashed, skb))
-		rcv_listener(four, skb);
+	struct tcp_sock *listener =
+		TCP_CB(skb)->flags & TCPHDR_SYN ? tcp_listen_lookup(four, skb->dev) : NULL;
+
+	if (tcp_timewait_rcv(hashed, skb, listener))
+		rcv_listener(listener, skb);
+	if (listener)
+		sock_put(tcp_to_sock(listener));
 }
 
 void tcp_dispatch(struct sk_buff *skb)
@@ -222,7 +233,7 @@ void tcp_dispatch(struct sk_buff *skb)
 	struct tcp_hashed *hashed = tcp_hash_lookup(&four);
 
 	if (!hashed) {
-		rcv_listener(&four, skb);
+		rcv_new(&four, skb);
 		return;
 	}
 	switch (hashed->kind) {

@@ -281,7 +281,7 @@ static enum verdict in_fin_wait2(struct tcp_timewait *tw, const struct tcp_cb *c
 	return ACK;
 }
 
-static enum verdict in_time_wait(struct tcp_timewait *tw, const struct tcp_cb *cb)
+static enum verdict in_time_wait(struct tcp_timewait *tw, const struct tcp_cb *cb, bool listens)
 {
 	bool reset = cb->flags & TCPHDR_RST;
 
@@ -295,7 +295,7 @@ static enum verdict in_time_wait(struct tcp_timewait *tw, const struct tcp_cb *c
 		store_timestamp(tw, cb);
 		return IGNORE;
 	}
-	if (may_begin_anew(tw, cb))
+	if (listens && may_begin_anew(tw, cb))
 		return NEW;
 	if (is_old_duplicate(tw, cb))
 		snmp_inc(TCPEXT_PAWSTimewait);
@@ -306,22 +306,22 @@ static enum verdict in_time_wait(struct tcp_timewait *tw, const struct tcp_cb *c
 	return answer(tw, cb);
 }
 
-static enum verdict judge(struct tcp_timewait *tw, const struct tcp_cb *cb)
+static enum verdict judge(struct tcp_timewait *tw, const struct tcp_cb *cb, bool listens)
 {
 	enum verdict verdict = IGNORE;
 
 	spin_lock_bh(&timewait_lock);
 	if (!list_empty(&tw->link))
 		verdict = tw->hashed.state == TCP_FIN_WAIT2 ? in_fin_wait2(tw, cb)
-							    : in_time_wait(tw, cb);
+							    : in_time_wait(tw, cb, listens);
 	spin_unlock_bh(&timewait_lock);
 	return verdict;
 }
 
-bool tcp_timewait_rcv(struct tcp_hashed *hashed, struct sk_buff *skb)
+bool tcp_timewait_rcv(struct tcp_hashed *hashed, struct sk_buff *skb, bool listens)
 {
 	struct tcp_timewait *tw = timewait_of(hashed);
-	enum verdict verdict = judge(tw, TCP_CB(skb));
+	enum verdict verdict = judge(tw, TCP_CB(skb), listens);
 
 	switch (verdict) {
 	case ACK:
