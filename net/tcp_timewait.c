@@ -3,10 +3,11 @@
  * same four, and answers a FIN that comes again because our last ACK was lost. For a minute, in a small structure of its
  * own; the socket is gone. An orphan in FIN_WAIT2 waits for the peer's FIN here, too.
  *
- * One list, in order of the time when they go, and one timer for all of them. When there are too many, the connection
- * just ends (/proc/sys/net/ipv4/tcp_max_tw_buckets).
+ * A list for each of the two states, in order of the time when they go, and one timer for all of them: within a list nearly
+ * all wait equally long, so that the place of a new one is at its end. When there are too many, the connection just ends
+ * (/proc/sys/net/ipv4/tcp_max_tw_buckets).
  *
- * Context: softirq and process. Lock: timewait_lock, the list and each one's state; inside a connection's sk.lock.
+ * Context: softirq and process. Lock: timewait_lock, the lists and each one's state; inside a connection's sk.lock.
  */
 #include <net/tcp_timewait.h>
 
@@ -42,7 +43,8 @@ u64 tcp_timewait_count;
 
 static struct kmem_cache *timewait_cache; /* constant after start-up */
 static DEFINE_SPINLOCK(timewait_lock);
-static LIST_HEAD(waiting); /* under timewait_lock, first to go first */
+static LIST_HEAD(time_waiting); /* under timewait_lock, first to go first */
+static LIST_HEAD(fin_waiting);	/* likewise */
 static struct timer timewait_timer;
 
 static struct tcp_timewait *timewait_of(struct tcp_hashed *hashed)
@@ -59,27 +61,40 @@ void tcp_timewait_free(struct tcp_hashed *hashed)
 	__atomic_sub_fetch(&tcp_timewait_count, 1, __ATOMIC_RELAXED);
 }
 
-/* ---- the list --------------------------------------------------------------------------------------------------- */
+/* ---- the lists -------------------------------------------------------------------------------------------------- */
+
+static struct tcp_timewait *first_of(const struct list_head *list)
+{
+	return list_empty(list) ? NULL : list_first_entry(list, struct tcp_timewait, link);
+}
+
+static struct tcp_timewait *first_to_go(void)
+{
+	struct tcp_timewait *tw = first_of(&time_waiting), *fin = first_of(&fin_waiting);
+
+	return !tw || (fin && fin->due < tw->due) ? fin : tw;
+}
 
 static void start_timer(void)
 {
-	if (!list_empty(&waiting))
-		timer_start(&timewait_timer,
-			    list_first_entry(&waiting, struct tcp_timewait, link)->due);
+	const struct tcp_timewait *tw = first_to_go();
+
+	if (tw)
+		timer_start(&timewait_timer, tw->due);
 }
 
-/* Under timewait_lock. Nearly all wait equally long, so the place is at the end. */
 static void reschedule(struct tcp_timewait *tw, u64 timeout)
 {
+	struct list_head *list = tw->hashed.state == TCP_FIN_WAIT2 ? &fin_waiting : &time_waiting;
 	struct list_head *before;
 
 	list_del_init(&tw->link);
 	tw->due = clock_ns() + timeout;
-	before = waiting.prev;
-	while (before != &waiting && list_entry(before, struct tcp_timewait, link)->due > tw->due)
+	before = list->prev;
+	while (before != list && list_entry(before, struct tcp_timewait, link)->due > tw->due)
 		before = before->prev;
 	list_add(&tw->link, before);
-	if (waiting.next == &tw->link)
+	if (first_to_go() == tw)
 		start_timer();
 }
 
@@ -105,16 +120,14 @@ static void end_timewait(struct tcp_timewait *tw)
 
 static struct tcp_timewait *first_due(u64 now)
 {
-	struct tcp_timewait *tw = NULL;
+	struct tcp_timewait *tw;
 
 	spin_lock_bh(&timewait_lock);
-	if (!list_empty(&waiting)) {
-		tw = list_first_entry(&waiting, struct tcp_timewait, link);
-		if (tw->due > now)
-			tw = NULL;
-		else
-			tcp_hashed_get(&tw->hashed);
-	}
+	tw = first_to_go();
+	if (tw && tw->due > now)
+		tw = NULL;
+	if (tw)
+		tcp_hashed_get(&tw->hashed);
 	spin_unlock_bh(&timewait_lock);
 	return tw;
 }
