@@ -441,6 +441,7 @@ static void fill_info(struct tcp_info *info, const struct tcp_sock *tp)
 		.rcv_mss = tp->rcv_mss ?: min(tp->advmss, DEFAULT_MSS),
 		.advmss = tp->advmss - (options & TCPI_OPT_TIMESTAMPS ? TIMESTAMPS_SIZE : 0),
 		.rcv_ssthresh = tp->rcv_wnd,
+		.rcv_rtt = (tp->rcv_rtt >> 3) * (NSEC_PER_MSEC / NSEC_PER_USEC),
 		.rcv_space = tcp_receive_space(tp),
 		.ato = TCP_DELACK_NS / NSEC_PER_USEC,
 		.last_data_received = tcp_clock_ms() - tp->last_received_ms,

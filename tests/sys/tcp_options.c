@@ -186,6 +186,20 @@ TEST(info_of_both_ends)
 	say("%s", info_of(ends[0]).tcpi_last_data_sent < 50 ? "sent just now" : "not sent");
 }
 
+/* A round trip, as whoever reads much can tell it: by the timestamps. */
+TEST(info_of_a_reader)
+{
+	static char much[1 << 16];
+
+	tcp_pair(ends, 6148);
+	for (int i = 0; i < 20; i++) {
+		MUST(write(ends[0], much, sizeof(much)));
+		MUST(recv(ends[1], much, sizeof(much), MSG_WAITALL));
+	}
+	say("the writer: %s", info_of(ends[0]).tcpi_rcv_rtt ? "measured" : "not measured");
+	say("the reader: %s", info_of(ends[1]).tcpi_rcv_rtt ? "measured" : "not measured");
+}
+
 /* What asks about a shut window, less and less often, is counted. */
 TEST(info_of_a_shut_window)
 {
