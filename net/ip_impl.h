@@ -12,16 +12,19 @@ struct header_words {
 	u32 third;
 } __packed __attribute__((may_alias));
 
+static inline u16 ip_plain_checksum(const struct iphdr *ip)
+{
+	const struct header_words *words = (const void *)ip;
+	u64 sum = checksum_add_carry(words->first, words->second);
+
+	return checksum_fold(checksum_fold_64(checksum_add_carry(sum, words->third)));
+}
+
 /* As it stands in the header if that has 0 there now; 0 if it is there and right. */
 static inline u16 ip_header_checksum(const struct iphdr *ip)
 {
-	const struct header_words *words = (const void *)ip;
-	u64 sum;
-
-	if (unlikely(ip->version_ihl != IP_PLAIN))
-		return ip_checksum(ip, IP_HLEN(ip));
-	sum = checksum_add_carry(words->first, words->second);
-	return checksum_fold(checksum_fold_64(checksum_add_carry(sum, words->third)));
+	return likely(ip->version_ihl == IP_PLAIN) ? ip_plain_checksum(ip)
+						   : ip_checksum(ip, IP_HLEN(ip));
 }
 
 static inline void ip_set_checksum(struct iphdr *ip)

@@ -155,37 +155,42 @@ static inline u32 limit_of(const struct flow *flow)
 	return flow->dont_fragment ? flow->dst.dev->mtu : flow->dst.mtu;
 }
 
-static void fill_header(struct iphdr *ip, const struct flow *flow, u32 length)
+static noinline void add_options(struct iphdr *ip, const struct flow *flow)
 {
-	u32 options = flow->options_length;
+	ip->version_ihl += flow->options_length / 4;
+	memcpy(ip + 1, flow->options, flow->options_length);
+	ip->checksum = ip_header_checksum(ip);
+}
 
-	ip->version_ihl = (u8)(0x45 + options / 4);
-	ip->tos = flow->tos;
-	ip->total_length = htons(length);
-	if (likely(flow->dont_fragment)) {
-		ip->id = 0; /* an atomic datagram needs none: RFC 6864 */
-		ip->fragment = htons(IP_DF);
-	} else {
-		ip->id = ip_select_id(flow->saddr, flow->daddr, flow->protocol);
-		ip->fragment = 0;
-	}
-	ip->ttl = flow->ttl ?: (u8)ip_default_ttl;
-	ip->protocol = flow->protocol;
-	ip->saddr = flow->saddr;
-	ip->daddr = flow->daddr;
-	if (unlikely(options))
-		memcpy(ip + 1, flow->options, options);
-	ip_set_checksum(ip);
+static inline void fill_header(struct iphdr *ip, const struct flow *flow, be16 id, u32 length)
+{
+	*ip = (struct iphdr){
+		.version_ihl = IP_PLAIN,
+		.tos = flow->tos,
+		.total_length = htons(length),
+		.id = id,
+		.fragment = flow->dont_fragment ? htons(IP_DF) : 0,
+		.ttl = flow->ttl ?: (u8)ip_default_ttl,
+		.protocol = flow->protocol,
+		.saddr = flow->saddr,
+		.daddr = flow->daddr,
+	};
+	if (likely(!flow->options_length))
+		ip->checksum = ip_plain_checksum(ip);
+	else
+		add_options(ip, flow);
 }
 
 int ip_output(struct sk_buff *skb, struct flow *flow)
 {
-	struct iphdr *ip;
+	be16 id = 0; /* an atomic datagram needs none: RFC 6864 */
 
+	if (unlikely(!flow->dont_fragment))
+		id = ip_select_id(flow->saddr, flow->daddr, flow->protocol);
 	skb_set_transport_header(skb);
-	ip = skb_push(skb, sizeof(*ip) + flow->options_length);
-	fill_header(ip, flow, skb->len);
-	trace(IP_OUTPUT, skb, skb->len, ip->protocol);
+	skb_push(skb, sizeof(struct iphdr) + flow->options_length);
+	fill_header((struct iphdr *)skb->data, flow, id, skb->len);
+	trace(IP_OUTPUT, skb, skb->len, flow->protocol);
 	snmp_inc(IP_OutRequests);
 	if (unlikely(skb->len > limit_of(flow) && !skb->gso_size))
 		return send_large(skb, &flow->dst, flow->dont_fragment);
