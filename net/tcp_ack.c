@@ -168,32 +168,57 @@ static inline bool needs_recovery(const struct tcp_sock *tp, const struct tcp_ac
 	return tp->ca_state != TCP_CA_OPEN || ack->sacked || ack->duplicate || ack->dsack;
 }
 
-/* Behind the window's right edge, or before its left one: RFC 5961 5. */
-static bool ack_outside(struct tcp_sock *tp, struct sk_buff *skb, struct tcp_ack *ack)
+static __always_inline struct tcp_ack begin(const struct tcp_sock *tp, const struct tcp_cb *cb,
+					    u64 now)
 {
-	if (after(ack->ack, tp->snd_nxt) || before(ack->ack, tp->snd_una - tp->max_window)) {
+	return (struct tcp_ack){
+		.now_us = now / NSEC_PER_USEC,
+		.now_ms = now / NSEC_PER_MSEC,
+		.ack = cb->ack,
+		.prior_una = tp->snd_una,
+		.prior_packets_out = tp->packets_out,
+		.prior_lost = tp->lost_out,
+		.prior_delivered = tp->delivered,
+		.prior_fack = tp->rack_fack,
+		.rtt_us = -1,
+		.sack_rtt_us = -1,
+		.tsecr = tp->flags & TCP_F_TIMESTAMPS ? cb->tsecr : 0,
+	};
+}
+
+/* Behind the window's right edge, or before its left one: RFC 5961 5. */
+static noinline bool ack_outside(struct tcp_sock *tp, struct sk_buff *skb)
+{
+	struct tcp_ack ack = begin(tp, TCP_CB(skb), clock_ns());
+
+	if (after(ack.ack, tp->snd_nxt) || before(ack.ack, tp->snd_una - tp->max_window)) {
 		tcp_send_challenge_ack(tp);
 		return false;
 	}
 	/* An old one, overtaken by others; its SACK blocks may be news. */
 	if (TCP_CB(skb)->nr_sacks && tp->packets_out) {
-		ack->ack = tp->snd_una;
-		tcp_sack_tag(tp, skb, ack);
-		if (needs_recovery(tp, ack))
-			tcp_recovery_ack(tp, ack);
+		ack.ack = tp->snd_una;
+		tcp_sack_tag(tp, skb, &ack);
+		if (needs_recovery(tp, &ack))
+			tcp_recovery_ack(tp, &ack);
 	}
 	return true;
 }
 
 /* No ACK was expected. It may be news of the window, or of what had come twice. */
-static inline void nothing_out(struct tcp_sock *tp, struct tcp_ack *ack)
+static void nothing_out(struct tcp_sock *tp, struct sk_buff *skb)
 {
 	look_at_probe(tp);
-	if (likely(!ack->dsack))
-		return;
-	if (tp->tlp_high_seq)
-		tcp_tlp_ack(tp, ack);
-	tcp_recovery_ack(tp, ack);
+	if (unlikely(TCP_CB(skb)->nr_sacks) && tp->flags & TCP_F_SACK) {
+		struct tcp_ack ack = begin(tp, TCP_CB(skb), clock_ns());
+
+		tcp_sack_tag(tp, skb, &ack);
+		if (!ack.dsack)
+			return;
+		if (tp->tlp_high_seq)
+			tcp_tlp_ack(tp, &ack);
+		tcp_recovery_ack(tp, &ack);
+	}
 }
 
 /* The cumulative number has moved. */
@@ -215,36 +240,14 @@ static bool waits_for_reordering(const struct tcp_sock *tp)
 	return tp->timer_mode == TCP_MODE_REORDERING && tp->due[TCP_TIMER_RETRANSMIT];
 }
 
-bool tcp_ack(struct tcp_sock *tp, struct sk_buff *skb)
+static noinline void ack_what_is_out(struct tcp_sock *tp, struct sk_buff *skb, bool window_changed)
 {
 	const struct tcp_cb *cb = TCP_CB(skb);
 	u64 now = clock_ns();
-	struct tcp_ack ack = {
-		.now_us = now / NSEC_PER_USEC,
-		.now_ms = now / NSEC_PER_MSEC,
-		.ack = cb->ack,
-		.prior_una = tp->snd_una,
-		.prior_packets_out = tp->packets_out,
-		.prior_lost = tp->lost_out,
-		.prior_delivered = tp->delivered,
-		.prior_fack = tp->rack_fack,
-		.rtt_us = -1,
-		.sack_rtt_us = -1,
-		.tsecr = tp->flags & TCP_F_TIMESTAMPS ? cb->tsecr : 0,
-	};
-	bool window_changed;
+	struct tcp_ack ack = begin(tp, cb, now);
 
-	if (unlikely(!between(cb->ack, tp->snd_una, tp->snd_nxt)))
-		return ack_outside(tp, skb, &ack);
-	tp->probes = 0;
-	tp->soft_error = 0;
-	window_changed = update_window(tp, cb);
 	if (unlikely(cb->nr_sacks) && tp->flags & TCP_F_SACK)
 		tcp_sack_tag(tp, skb, &ack);
-	if (!ack.prior_packets_out) {
-		nothing_out(tp, &ack);
-		return true;
-	}
 	if (likely(cb->ack != tp->snd_una))
 		advance(tp, &ack);
 	else
@@ -257,13 +260,29 @@ bool tcp_ack(struct tcp_sock *tp, struct sk_buff *skb)
 	if (unlikely(needs_recovery(tp, &ack)))
 		tcp_recovery_ack(tp, &ack);
 	if (!ack.advanced)
-		return true;
+		return;
 	grow_cwnd(tp, &ack);
 	if (unlikely(tp->lost_out)) /* slow start after a timeout has room for more of it now */
 		tcp_retransmit_lost(tp);
 	if (!waits_for_reordering(tp))
 		tcp_rearm_acked(tp, now);
 	tcp_write_space(tp);
+}
+
+bool tcp_ack(struct tcp_sock *tp, struct sk_buff *skb)
+{
+	const struct tcp_cb *cb = TCP_CB(skb);
+	bool window_changed;
+
+	if (unlikely(!between(cb->ack, tp->snd_una, tp->snd_nxt)))
+		return ack_outside(tp, skb);
+	tp->probes = 0;
+	tp->soft_error = 0;
+	window_changed = update_window(tp, cb);
+	if (tp->packets_out)
+		ack_what_is_out(tp, skb, window_changed);
+	else
+		nothing_out(tp, skb);
 	return true;
 }
 
