@@ -445,15 +445,11 @@ static bool send_some(struct tcp_sock *tp, u64 now)
 	return sent;
 }
 
-void tcp_push(struct tcp_sock *tp)
+static noinline void push(struct tcp_sock *tp)
 {
-	bool many;
-	u64 now;
+	bool many = skb_peek_tail(&tp->write_queue) != tp->send_head; /* one alone needs no batch */
+	u64 now = clock_ns();
 
-	if (!tp->send_head)
-		return;
-	now = clock_ns();
-	many = skb_peek_tail(&tp->write_queue) != tp->send_head; /* one alone needs no batch */
 	if (!tp->packets_out)
 		restart_after_idle(tp, now / NSEC_PER_MSEC);
 	/* Data that answers what has just come: the peer need not be told at once of every segment. */
@@ -469,6 +465,12 @@ void tcp_push(struct tcp_sock *tp)
 	}
 	if (many)
 		net_batch_end();
+}
+
+void tcp_push(struct tcp_sock *tp)
+{
+	if (tp->send_head)
+		push(tp);
 }
 
 void tcp_push_or_ack(struct tcp_sock *tp)
