@@ -147,7 +147,7 @@ static bool probe_with_last(struct tcp_sock *tp)
 
 	if (skb_shared(skb))
 		return false;
-	if (TCP_CB(skb)->segments > 1) {
+	if (payload > tp->mss) {
 		if (!tcp_split(tp, skb, (payload - 1) / tp->mss * tp->mss))
 			return false;
 		skb = skb_queue_next(&tp->write_queue, skb);

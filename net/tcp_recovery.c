@@ -237,14 +237,15 @@ static void undo(struct tcp_sock *tp)
 
 /* ---- without SACK: NewReno ------------------------------------------------------------------------------------------------------- */
 
-/* The first is lost, and one segment of it only is known to be. */
+/* The first is lost, and one segment of it only is known to be; all of it, if it was cut smaller than it would be now. */
 static void mark_first_lost(struct tcp_sock *tp)
 {
 	struct sk_buff *skb = tcp_first_sent(tp);
 
 	if (!skb || TCP_CB(skb)->sacked & TCPCB_LOST)
 		return;
-	if (TCP_CB(skb)->segments > 1 && (skb_shared(skb) || !tcp_split(tp, skb, tp->mss)))
+	if (TCP_CB(skb)->segments > 1 && tcp_payload(skb) > tp->mss &&
+	    (skb_shared(skb) || !tcp_split(tp, skb, tp->mss)))
 		return;
 	tcp_mark_lost(tp, skb);
 	tp->sacked_out = min(tp->sacked_out, tp->packets_out - tp->lost_out);

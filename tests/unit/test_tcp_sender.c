@@ -677,6 +677,51 @@ TEST(three_duplicates_retransmit_without_sack)
 	shim_end();
 }
 
+/* A large packet of two segments; then the window opens, and twice as much would be one. */
+static void two_small_ones_out(u32 flags)
+{
+	struct tcp_sock *tp = shim_connection(flags, &tcp_reno);
+
+	shim_eth.features = NETDEV_TSO;
+	tp->snd_wnd = tp->max_window = 600;
+	tcp_sync_mss(tp, SHIM_MSS + 52);
+	shim_write(600 - 2 * 12, true);
+	CHECK_EQ(count_sent(), 1);
+	CHECK_EQ(tp->packets_out, 2);
+	tp->snd_wnd = tp->max_window = shim_window;
+	tcp_sync_mss(tp, SHIM_MSS + 52);
+}
+
+static void end_of_two(u32 bytes)
+{
+	shim_ack(bytes);
+	CHECK_EQ(shim_tp->packets_out, 0);
+	shim_end();
+	shim_eth.features = 0;
+}
+
+TEST(segments_that_were_smaller_are_lost_together)
+{
+	two_small_ones_out(TCP_F_TIMESTAMPS);
+	shim_write(4 * SHIM_MSS, true);
+	count_sent();
+	for (u32 i = 0; i < 3; i++)
+		shim_ack(0);
+	SHIM_EXPECT(0, 576);
+	end_of_two(576 + 4 * SHIM_MSS);
+}
+
+TEST(segments_that_were_smaller_are_probed_together)
+{
+	two_small_ones_out(ALL);
+	shim_tp->srtt = 8 * 20 * 1000;
+	tcp_rearm_sent(shim_tp, clock_ns());
+	net_shim_advance(100 * MS);
+	SHIM_EXPECT(0, 576);
+	CHECK_EQ(shim_tp->write_queue.count, 1);
+	end_of_two(576);
+}
+
 TEST(an_ack_with_data_or_a_new_window_is_no_duplicate)
 {
 	struct tcp_sock *tp = ten_out(NO_SACK);
