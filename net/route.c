@@ -484,21 +484,24 @@ void dst_drop(struct dst *dst)
 
 static void dst_copy(struct dst *to, const struct dst *from)
 {
-	dst_drop(to);
+	if (to->neigh)
+		neigh_put(to->neigh);
 	*to = *from;
 	if (to->neigh)
 		neigh_hold(to->neigh);
 }
 
-static int answer(struct answer *answer, struct flow *flow)
+static inline bool fits(const struct answer *answer, const struct flow *flow)
+{
+	return answer->daddr == flow->daddr && answer->saddr == flow->saddr &&
+	       answer->oif == flow->oif && dst_valid(&answer->dst);
+}
+
+static noinline int learn(struct answer *answer, struct flow *flow)
 {
 	struct dst dst;
-	int error;
+	int error = lookup(flow, &dst);
 
-	if (likely(answer->daddr == flow->daddr && answer->saddr == flow->saddr &&
-		   answer->oif == flow->oif && dst_valid(&answer->dst)))
-		return 0;
-	error = lookup(flow, &dst);
 	if (error)
 		return error;
 	dst_drop(&answer->dst);
@@ -520,13 +523,14 @@ void route_forget(be32 daddr)
 int ip_route(struct flow *flow)
 {
 	struct answer *slot;
-	int error;
+	int error = 0;
 
 	if (!flow->daddr)
 		flow->daddr = flow->saddr ?: htonl(0x7f000001);
 	local_bh_disable();
 	slot = &(*this_cpu_ptr(answers))[hash_u32(flow->daddr, ANSWER_BITS)];
-	error = answer(slot, flow);
+	if (unlikely(!fits(slot, flow)))
+		error = learn(slot, flow);
 	if (likely(!error)) {
 		dst_copy(&flow->dst, &slot->dst);
 		flow->saddr = slot->dst.saddr;
