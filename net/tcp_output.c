@@ -230,6 +230,7 @@ static inline void ack_sent(struct tcp_sock *tp)
 	tp->due[TCP_TIMER_DELACK] = 0;
 }
 
+/* The pointer counts from its own segment: a large packet, of which the card copies the header, may not have one. */
 static void put_urgent(const struct tcp_sock *tp, struct tcphdr *th, u32 seq)
 {
 	u32 pointer = tp->snd_up - seq;
@@ -399,6 +400,8 @@ static u32 sendable(struct tcp_sock *tp, const struct sk_buff *skb, u32 payload,
 		tp->flags |= TCP_F_CWND_LIMITED;
 		size = (tp->cwnd - in_flight) * tp->mss;
 	}
+	if (unlikely(before(cb->seq, tp->snd_up)))
+		size = min(size, (u32)tp->mss); /* see put_urgent() */
 	if (size == payload && skb_peek_tail(&tp->write_queue) == skb && !is_full(tp, payload) &&
 	    !nagle_allows(tp, cb))
 		size = payload / tp->mss * tp->mss;

@@ -72,6 +72,8 @@ static u32 retransmit_size(const struct tcp_sock *tp, const struct tcp_cb *cb)
 
 	if (after(cb->end_seq, tcp_window_end(tp)))
 		quota = cb->seq == tp->snd_una ? 1 : 0;
+	if (unlikely(before(cb->seq, tp->snd_up)))
+		quota = min(quota, 1U); /* an urgent pointer is for one segment */
 	return min(quota, 0xffffU) * tp->mss;
 }
 

@@ -228,6 +228,47 @@ TEST(an_urgent_byte_is_pointed_at)
 	shim_end();
 }
 
+static void expect_urgent(u32 at)
+{
+	struct shim_segment segment;
+
+	CHECK(shim_sent(&segment));
+	CHECK_EQ(segment.seq, SHIM_ISS + 1 + at);
+	CHECK_EQ(segment.length, SHIM_MSS);
+	CHECK(segment.flags & TCPHDR_URG);
+}
+
+/* The card copies a large packet's header into all that it cuts it into. */
+TEST(each_segment_has_its_own_urgent_pointer)
+{
+	struct tcp_sock *tp = shim_connection(ALL, &tcp_reno);
+
+	shim_eth.features = NETDEV_TSO;
+	tcp_sync_mss(tp, SHIM_MSS + 52);
+	tp->cwnd = 20;
+	shim_write(3 * SHIM_MSS, false);
+	tp->snd_up = tp->write_seq;
+	tcp_push(tp);
+	for (u32 i = 0; i < 3; i++)
+		expect_urgent(i * SHIM_MSS);
+	shim_ack(3 * SHIM_MSS);
+
+	/* sent already when it becomes urgent, and sent again */
+	shim_write(3 * SHIM_MSS, true);
+	tp->snd_up = tp->write_seq;
+	shim_write(10 * SHIM_MSS, true);
+	CHECK_EQ(count_sent(), 2);
+	net_shim_advance(20 * MS);
+	count_sent(); /* the loss probe */
+	shim_ack_sack(3 * SHIM_MSS, (const u32[]){ 6 * SHIM_MSS, 16 * SHIM_MSS, 0, 0 });
+	for (u32 i = 3; i < 6; i++)
+		expect_urgent(i * SHIM_MSS);
+	shim_ack(16 * SHIM_MSS);
+	CHECK_EQ(tp->packets_out, 0);
+	shim_end();
+	shim_eth.features = 0;
+}
+
 TEST(idling_halves_the_window)
 {
 	struct tcp_sock *tp = shim_connection(ALL, &tcp_reno);
