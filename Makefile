@@ -164,20 +164,20 @@ check: setup ## the fast part of the tests: format, layering, lengths, unit test
 	$(Q)$(MAKE) -s unit-build
 	$(Q)$(run_tests) check unit
 
+soak_tests = tests/boot/test_soak.py tests/sys/test_stress.py tests/net/test_udp.py tests/net/test_storm.py \
+	tests/net/test_flood.py tests/net/test_tcp_peers.py tests/net/test_tcp_soak.py
+fuzz_tests = tests/boot/test_fuzz.py tests/sys/test_random_calls.py tests/sys/test_without_memory.py \
+	tests/net/test_storm.py tests/fuzz/test_fuzzers.py
+
 soak: setup ## boot it SOAK=100 times, run the programs with many threads as often; MINUTES=10 of mixed load on TCP
 	$(Q)$(MAKE) -s all sys-build net-build bench-build DEBUG=
 	$(Q)$(MAKE) -s all DEBUG=1
-	$(Q)SOAK=$(or $(SOAK),100) MINUTES=$(or $(MINUTES),10) $(run_tests) \
-		--only 'tests/boot/test_soak.py tests/sys/test_stress.py tests/net/test_udp.py tests/net/test_storm.py \
-			tests/net/test_flood.py \
-			tests/net/test_tcp_peers.py tests/net/test_tcp_soak.py' pytest
+	$(Q)SOAK=$(or $(SOAK),100) MINUTES=$(or $(MINUTES),10) $(run_tests) --only '$(soak_tests)' pytest
 
 fuzz: setup ## FUZZ=200 random command lines, initramfs, system calls; allocations that fail; frames
 	$(Q)$(MAKE) -s all sys-build net-build fuzz-build DEBUG=
 	$(Q)$(MAKE) -s all DEBUG=1
-	$(Q)FUZZ=$(or $(FUZZ),200) $(run_tests) \
-		--only 'tests/boot/test_fuzz.py tests/sys/test_random_calls.py tests/sys/test_without_memory.py \
-			tests/net/test_storm.py tests/fuzz/test_fuzzers.py' pytest
+	$(Q)FUZZ=$(or $(FUZZ),200) $(run_tests) --only '$(fuzz_tests)' pytest
 
 format: setup ## let clang-format lay out every C file
 	$(Q)tools/check-format --fix

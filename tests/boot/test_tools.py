@@ -2,6 +2,7 @@
 """The front door itself: make's targets, the checks of the sources, the launcher."""
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -26,6 +27,12 @@ def test_help_lists_the_targets():
     text = make("help").stdout
     for target in ("run", "test", "check", "iso", "gdb", "bench", "trace", "demo", "soak", "fuzz", "setup", "clean", "help"):
         assert f"make {target} " in text
+
+
+@pytest.mark.parametrize("target", ["soak", "fuzz"])
+def test_the_long_targets_name_files_of_tests(target):
+    (names,) = re.findall("--only '([^']*)'", make("-n", target).stdout)
+    assert names.split() and not [name for name in names.split() if not (ROOT / name).is_file()]
 
 
 def test_nothing_is_rebuilt_without_a_change():
