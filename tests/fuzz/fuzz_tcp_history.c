@@ -503,6 +503,7 @@ void fuzz_one(struct input *input)
 	static char where[40];
 	u64 fail_first = net_shim_fail_nth(0);
 
+	shim_eth.features = (input->end - input->at) & 1 ? NETDEV_TSO : 0;
 	machine_boot();
 	begin();
 	machine_where = where;

@@ -80,16 +80,20 @@ static void spoil(struct input *input, struct sk_buff *skb)
 	}
 }
 
+/* Cut and summed, as the card does it. */
 static void take_off(struct input *input)
 {
-	struct sk_buff *skb;
 	u64 fail = net_shim_fail_nth(0);
+	struct sk_buff *skb, *frame;
 
 	while ((skb = net_shim_sent())) {
-		if (skb->ip_summed == CHECKSUM_PARTIAL)
-			skb_checksum_help(skb);
-		spoil(input, skb);
-		skb_put(skb);
+		struct skb_chain frames = { 0 };
+
+		skb_segment(skb, NETDEV_SG, &frames);
+		while ((frame = skb_chain_take(&frames))) {
+			spoil(input, frame);
+			skb_put(frame);
+		}
 	}
 	net_shim_fail_nth(fail);
 }
@@ -255,6 +259,7 @@ static void begin(struct input *input)
 	ends[0].sk = new_socket(how & 32 ? 3000 : 0);
 	ends[0].goal = take_u16(input) % MAX_BYTES;
 	ends[1].goal = take_u16(input) % MAX_BYTES;
+	shim_lo.features = ends[1].goal & 1 ? NETDEV_TSO : 0;
 	inet_fill_sockaddr(&addr.in, SHIM_OUR, htons(PORT));
 	ends[0].sk->ops->connect(ends[0].sk, &addr, sizeof(addr.in), O_NONBLOCK);
 	take_off(input);
@@ -314,6 +319,7 @@ static void end(struct input *input)
 	while (take_off(input), step(input) || nr_flying)
 		;
 	shim_lo.mtu = 65536;
+	shim_lo.features = 0;
 	route_generation++;
 	machine_end();
 }

@@ -275,6 +275,7 @@ static void keep(const struct machine_segment *segment, u32 from, u32 size)
 	piece->payload = sent[nr_sent++].payload;
 	piece->seq += from;
 	piece->length = size;
+	/* CWR and the urgent pointer it copies into each */
 	if (from + size < segment->length)
 		piece->flags &= ~(TCPHDR_FIN | TCPHDR_PSH);
 }

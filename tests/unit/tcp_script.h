@@ -41,9 +41,9 @@ extern struct beginning begin;
 extern struct peer peers[MAX_PEERS], *peer;
 extern struct sock *listener;
 
-#define FAIL(format, ...)                                                                          \
-	unit_fail(script_file, script_line, format " (from %x, %x on)", ##__VA_ARGS__, begin.ours, \
-		  begin.theirs)
+#define FAIL(format, ...)                                                                \
+	unit_fail(script_file, script_line, format " (from %x, %x on%s)", ##__VA_ARGS__, \
+		  begin.ours, begin.theirs, shim_eth.features ? ", the card cuts" : "")
 
 /* ---- words: tcp_script_words.c --------------------------------------------------------------------------------- */
 

@@ -385,6 +385,12 @@ static void do_fail(struct line *line)
 	net_shim_fail_nth(need_number(line));
 }
 
+/* From here on the card cuts nothing: what is sent, and what it costs, depends on that. */
+static void do_no_tso(struct line *line)
+{
+	shim_eth.features = 0;
+}
+
 static void do_peer(struct line *line)
 {
 	u32 which = need_number(line);
@@ -401,45 +407,26 @@ static const struct command {
 	void (*run)(struct line *line);
 	bool looks; /* at what was sent: else nothing may be left */
 } commands[] = {
-	{ "<", script_inject, false },
-	{ ">", script_expect, true },
-	{ "ignore", script_ignore, true },
-	{ "after", do_after, false },
-	{ "peer", do_peer, true },
-	{ "socket", do_socket, false },
-	{ "listener", do_listener, false },
-	{ "listen", script_listen, false },
-	{ "connect", do_connect, false },
-	{ "accept", script_accept, false },
-	{ "established", script_established, false },
-	{ "write", do_write, false },
-	{ "more", do_more, false },
-	{ "oob", do_oob, false },
-	{ "read", do_read, false },
-	{ "peek", do_peek, false },
-	{ "meanwhile", do_meanwhile, true },
-	{ "waitall", do_waitall, false },
-	{ "peekall", do_peekall, false },
-	{ "skip", do_skip, false },
-	{ "read_oob", do_read_oob, false },
-	{ "close", do_close, false },
-	{ "close_listener", do_close_listener, false },
-	{ "shutdown", do_shutdown, false },
-	{ "disconnect", do_disconnect, false },
-	{ "set", do_set, false },
-	{ "sysctl", do_sysctl, false },
-	{ "icmp", script_icmp, false },
-	{ "fail", do_fail, false },
-	{ "flood", script_flood, false },
-	{ "crumbs", script_crumbs, false },
-	{ "burst", script_burst, false },
-	{ "burst_ends", script_burst_ends, false },
-	{ "cwnd", do_cwnd, false },
-	{ "ssthresh", do_ssthresh, false },
-	{ "state", do_state, true },
-	{ "info", do_info, true },
-	{ "error", do_error, true },
-	{ "poll", do_poll, true },
+	{ "<", script_inject, false },	    { ">", script_expect, true },
+	{ "ignore", script_ignore, true },  { "after", do_after, false },
+	{ "no_tso", do_no_tso, false },	    { "peer", do_peer, true },
+	{ "socket", do_socket, false },	    { "listener", do_listener, false },
+	{ "listen", script_listen, false }, { "connect", do_connect, false },
+	{ "accept", script_accept, false }, { "established", script_established, false },
+	{ "write", do_write, false },	    { "more", do_more, false },
+	{ "oob", do_oob, false },	    { "read", do_read, false },
+	{ "peek", do_peek, false },	    { "meanwhile", do_meanwhile, true },
+	{ "waitall", do_waitall, false },   { "peekall", do_peekall, false },
+	{ "skip", do_skip, false },	    { "read_oob", do_read_oob, false },
+	{ "close", do_close, false },	    { "close_listener", do_close_listener, false },
+	{ "shutdown", do_shutdown, false }, { "disconnect", do_disconnect, false },
+	{ "set", do_set, false },	    { "sysctl", do_sysctl, false },
+	{ "icmp", script_icmp, false },	    { "fail", do_fail, false },
+	{ "flood", script_flood, false },   { "crumbs", script_crumbs, false },
+	{ "burst", script_burst, false },   { "burst_ends", script_burst_ends, false },
+	{ "cwnd", do_cwnd, false },	    { "ssthresh", do_ssthresh, false },
+	{ "state", do_state, true },	    { "info", do_info, true },
+	{ "error", do_error, true },	    { "poll", do_poll, true },
 };
 
 static void run_command(struct line *line)

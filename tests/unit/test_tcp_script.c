@@ -1,4 +1,4 @@
-/* sources: tests/unit/tcp_script_*.c tests/unit/tcp_machine.c tests/unit/net_shim.c tests/unit/net_shim_dev.c tests/unit/net_shim_ip.c tests/unit/net_shim_sched.c tests/unit/net_shim_proc.c fs/proc/value.c net/tcp_*.c net/skbuff.c net/checksum.c net/neigh.c net/arp.c net/route.c net/pmtu.c net/ip_input.c net/ip_options.c net/ip_fragment.c net/ip_output.c net/icmp.c net/icmp_rate.c net/snmp.c net/ip_proc.c net/ip_sysctl.c net/udp.c net/udp_socket.c net/inet.c net/inet_port.c net/inet_send.c net/inet_error.c net/inet_option.c net/raw.c net/ping.c net/sock.c net/sock_options.c net/cmsg.c fs/iov_iter.c fs/seq_buf.c kernel/lib/bitmap.c kernel/lib/string.c kernel/lib/hash.c kernel/lib/printf.c */
+/* sources: tests/unit/tcp_script_*.c tests/unit/tcp_machine.c tests/unit/net_shim.c tests/unit/net_shim_dev.c tests/unit/net_shim_ip.c tests/unit/net_shim_sched.c tests/unit/net_shim_proc.c fs/proc/value.c net/tcp_*.c net/skbuff.c net/checksum.c net/segment.c net/neigh.c net/arp.c net/route.c net/pmtu.c net/ip_input.c net/ip_options.c net/ip_fragment.c net/ip_output.c net/icmp.c net/icmp_rate.c net/snmp.c net/ip_proc.c net/ip_sysctl.c net/udp.c net/udp_socket.c net/inet.c net/inet_port.c net/inet_send.c net/inet_error.c net/inet_option.c net/raw.c net/ping.c net/sock.c net/sock_options.c net/cmsg.c fs/iov_iter.c fs/seq_buf.c kernel/lib/bitmap.c kernel/lib/string.c kernel/lib/hash.c kernel/lib/printf.c */
 /*
  * TCP's rules as conversations: the scripts of tests/unit/tcp/ are played to all of our TCP, with a clock that stands
  * still in between. Each case becomes a unit test of its own; its language is in tests/unit/tcp/README.md.
@@ -32,7 +32,7 @@ static struct tcp_case {
 } cases[MAX_CASES];
 static u32 nr_cases;
 
-/* Each case is played with all of them. */
+/* Each case is played with all of them, on a card that cuts large packets, and on one that does not. */
 static const struct beginning beginnings[] = {
 	{ 1000000, 2000000 },	    { 0xfffffff0, 0xfffffff0 }, /* they wrap soon */
 	{ 0x7ffffff0, 0x7ffffff0 },				/* ... and change sign */
@@ -122,8 +122,12 @@ static void run_case(void)
 	clean();
 	for (u32 i = 0; i < ARRAY_SIZE(beginnings); i++) {
 		begin = beginnings[i];
+		shim_eth.features = 0;
+		play();
+		shim_eth.features = NETDEV_TSO;
 		play();
 	}
+	shim_eth.features = 0;
 }
 
 /* ---- what no conversation shows ------------------------------------------------------------------------------------------------ */
