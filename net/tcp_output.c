@@ -400,8 +400,9 @@ static u32 sendable(struct tcp_sock *tp, const struct sk_buff *skb, u32 payload,
 		tp->flags |= TCP_F_CWND_LIMITED;
 		size = (tp->cwnd - in_flight) * tp->mss;
 	}
-	if (unlikely(before(cb->seq, tp->snd_up)))
-		size = min(size, (u32)tp->mss); /* see put_urgent() */
+	/* The card copies the header into all that it cuts: see put_urgent(), add_ecn(). */
+	if (unlikely(before(cb->seq, tp->snd_up) || tp->flags & TCP_F_ECN_SLOWED))
+		size = min(size, (u32)tp->mss);
 	if (size == payload && skb_peek_tail(&tp->write_queue) == skb && !is_full(tp, payload) &&
 	    !nagle_allows(tp, cb))
 		size = payload / tp->mss * tp->mss;
