@@ -44,6 +44,8 @@ void tcp_mark_lost(struct tcp_sock *tp, struct sk_buff *skb)
 	if (!(cb->sacked & TCPCB_LOST))
 		tp->lost_out += cb->segments;
 	cb->sacked = (cb->sacked & ~TCPCB_RETRANS) | TCPCB_LOST;
+	/* without SACK, what has arrived is only a number: it was not this one */
+	tp->sacked_out = min(tp->sacked_out, tp->packets_out - tp->lost_out);
 }
 
 /* ---- sending again ---------------------------------------------------------------------------------------------------- */
@@ -250,7 +252,6 @@ static void mark_first_lost(struct tcp_sock *tp)
 	    (skb_shared(skb) || !tcp_split(tp, skb, tp->mss)))
 		return;
 	tcp_mark_lost(tp, skb);
-	tp->sacked_out = min(tp->sacked_out, tp->packets_out - tp->lost_out);
 }
 
 /* Each duplicate ACK stands for a segment that has arrived, who knows which. */
