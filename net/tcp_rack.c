@@ -145,7 +145,7 @@ static bool probe_with_last(struct tcp_sock *tp)
 	struct sk_buff *skb = last_sent(tp);
 	u32 payload = tcp_payload(skb);
 
-	if (skb_shared(skb))
+	if (skb_shared(skb) || TCP_CB(skb)->sacked & TCPCB_SACKED)
 		return false;
 	if (payload > tp->mss) {
 		if (!tcp_split(tp, skb, (payload - 1) / tp->mss * tp->mss))
