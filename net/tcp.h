@@ -159,9 +159,7 @@ struct tcp_port;
 struct tcp_sock {
 	struct inet_sock inet; /* first */
 	struct tcp_hashed hashed;
-	struct tcp_port *
-		bound; /* NULL: none. Children share their listener's; the others are on its list, by
-				 * inet.port_node */
+	struct tcp_port *bound; /* NULL: none. On its list by inet.port_node */
 
 	struct skb_queue ooo; /* out of order, sorted, no overlaps. (In order: sk.receive_queue) */
 	struct skb_queue
@@ -291,7 +289,6 @@ enum tcp_flag {
 	TCP_F_CWND_LIMITED = 1 << 13,
 	TCP_F_CONNECTOR = 1 << 14,   /* its port: connect() chose it */
 	TCP_F_CHILD = 1 << 15,	     /* it shares its listener's */
-	TCP_F_UNSHARING = 1 << 16,   /* and had no SO_REUSEADDR then */
 	TCP_F_FIN_WANTED = 1 << 17,  /* there was no memory for the FIN: the timer tries again */
 	TCP_F_REORDERED = 1 << 18,   /* the path has been seen to do that */
 	TCP_F_TLP_RETRANS = 1 << 19, /* the loss probe was old data */

@@ -1,7 +1,8 @@
 /*
  * TCP's local ports. A tcp_port exists while somebody uses the number: sockets that chose it by bind(), sockets that
  * connect() gave it to, connections that came to a listener and share its port, and what is left of them in TIME_WAIT.
- * The first two are on its lists, the others are only counted: a server has a hundred thousand of them.
+ * All of them are on its lists: bind() asks each whether it shares, everything else costs the same with a hundred
+ * thousand of them.
  *
  * Step 7 for a SYN: port -> its listeners -> the one that knows most about the destination.
  *
@@ -26,12 +27,11 @@ struct tcp_port {
 	u16 number;
 	/* under the bucket's lock */
 	struct hlist_node link;
-	struct hlist_head owners;    /* by inet.port_node: chosen by bind() */
-	struct hlist_head listeners; /* by hashed.hash_node: those of the owners that listen */
-	u32 users;		     /* all of them: owners, connectors, children, TIME_WAITs */
-	u32 connectors; /* that connect() gave it to: they share it, if the four differ. Their TIME_WAITs, too */
-	u32 children;  /* and all other TIME_WAITs */
-	u32 unsharing; /* of the children: without SO_REUSEADDR */
+	struct hlist_head users;     /* by inet.port_node */
+	struct hlist_head remains;   /* in TIME_WAIT */
+	struct hlist_head listeners; /* by hashed.hash_node: those of the users that listen */
+	u32 nr_users;		     /* and remains */
+	u32 nr_connectors; /* of them: connect() gave it to them. They share it if the four differ */
 };
 
 struct port_bucket_tcp {
@@ -77,9 +77,15 @@ static struct tcp_port *get_port(u16 number)
 	return port;
 }
 
+static void count_users(struct tcp_port *port, u32 how, int by)
+{
+	port->nr_users += by;
+	port->nr_connectors += how & TCP_F_CONNECTOR ? by : 0;
+}
+
 static void free_if_unused(struct tcp_port *port)
 {
-	if (port->users)
+	if (port->nr_users)
 		return;
 	hlist_del_init(&port->link);
 	clear_bit(port->number, used);
@@ -88,45 +94,56 @@ static void free_if_unused(struct tcp_port *port)
 
 /* ---- may they share it? ------------------------------------------------------------------------------------------- */
 
-static bool addresses_meet(const struct inet_sock *a, const struct inet_sock *b)
+static struct tcp_port_user user_of(const struct inet_sock *inet)
 {
-	if (a->sk.bound_dev && b->sk.bound_dev && a->sk.bound_dev != b->sk.bound_dev)
-		return false;
-	return !a->rcv_saddr || !b->rcv_saddr || a->rcv_saddr == b->rcv_saddr;
+	return (struct tcp_port_user){
+		.saddr = inet->rcv_saddr,
+		.dev = inet->sk.bound_dev,
+		.options = inet->sk.options,
+		.uid = inet->sk.uid,
+		.state = container_of(inet, struct tcp_sock, inet)->hashed.state,
+	};
 }
 
-/* Linux's rule: SO_REUSEADDR on both, unless one listens; or SO_REUSEPORT on both, and one user. `strict`: nobody else at
- * all, for a port that we may choose. */
-static bool conflicts_with(const struct tcp_sock *tp, const struct tcp_sock *other, bool strict)
+/* Linux's rule: SO_REUSEADDR on both, unless the other one listens; or SO_REUSEPORT on both, and one user. `strict`:
+ * nobody else at all, for a port that we may choose. */
+static bool conflicts_with(const struct tcp_sock *tp, struct tcp_port_user other, bool strict)
 {
-	u32 both = tp->inet.sk.options & other->inet.sk.options;
+	const struct sock *sk = &tp->inet.sk;
+	u32 both = sk->options & other.options;
 
-	if (!addresses_meet(&tp->inet, &other->inet))
+	if (sk->bound_dev && other.dev && sk->bound_dev != other.dev)
+		return false;
+	if (tp->inet.rcv_saddr && other.saddr && tp->inet.rcv_saddr != other.saddr)
 		return false;
 	if (strict)
 		return true;
-	if (both & SK_REUSEADDR && other->hashed.state != TCP_LISTEN)
+	if (both & SK_REUSEADDR && other.state != TCP_LISTEN)
 		return false;
-	return !(both & SK_REUSEPORT) || tp->inet.sk.uid != other->inet.sk.uid;
+	return !(both & SK_REUSEPORT) || (other.state != TCP_TIME_WAIT && sk->uid != other.uid);
 }
 
 static bool port_conflicts(const struct tcp_port *port, const struct tcp_sock *tp, bool strict)
 {
-	u32 options = tp->inet.sk.options;
-	const struct inet_sock *other;
+	const struct tcp_port_remains *remains;
+	const struct inet_sock *inet;
 
-	if (port->connectors)
-		return true;
-	if (port->children && (strict || ((port->unsharing || !(options & SK_REUSEADDR)) &&
-					  !(options & SK_REUSEPORT))))
-		return true;
-	hlist_for_each_entry(other, &port->owners, port_node) {
-		const struct tcp_sock *owner = container_of(other, struct tcp_sock, inet);
-
-		if (owner != tp && conflicts_with(tp, owner, strict))
+	hlist_for_each_entry(inet, &port->users, port_node)
+		if (inet != &tp->inet && conflicts_with(tp, user_of(inet), strict))
 			return true;
-	}
+	hlist_for_each_entry(remains, &port->remains, node)
+		if (conflicts_with(tp, remains->user, strict))
+			return true;
 	return false;
+}
+
+/* `how`: TCP_F_CONNECTOR, TCP_F_CHILD or neither. */
+static void add_user(struct tcp_port *port, struct tcp_sock *tp, u32 how)
+{
+	hlist_add_head(&tp->inet.port_node, &port->users);
+	count_users(port, how, 1);
+	tp->flags |= how;
+	tp->bound = port;
 }
 
 /* ---- bind() ----------------------------------------------------------------------------------------------------------- */
@@ -142,9 +159,7 @@ static int try_port(struct tcp_sock *tp, u16 number, bool strict)
 	if (!port) {
 		error = -ENOMEM;
 	} else if (!port_conflicts(port, tp, strict)) {
-		hlist_add_head(&tp->inet.port_node, &port->owners);
-		port->users++;
-		tp->bound = port;
+		add_user(port, tp, 0);
 		tp->inet.port = number;
 		tp->hashed.sport = htons(number);
 		error = 0;
@@ -155,7 +170,7 @@ static int try_port(struct tcp_sock *tp, u16 number, bool strict)
 	return error;
 }
 
-/* From a random one on: those that nobody uses; then those that their owners would share. */
+/* From a random one on: those that nobody uses; then those that are used for other addresses. */
 static int choose_port(struct tcp_sock *tp)
 {
 	u32 range = READ_ONCE(ip_local_port_range), low = range & 0xffff,
@@ -168,7 +183,7 @@ static int choose_port(struct tcp_sock *tp)
 
 			if (pass == 0 && test_bit(number, used))
 				continue;
-			if (!try_port(tp, number, pass == 0))
+			if (!try_port(tp, number, true))
 				return 0;
 		}
 	}
@@ -219,16 +234,13 @@ static int try_connect_port(struct tcp_sock *tp, u16 number)
 
 	spin_lock_bh(&bucket->lock);
 	port = get_port(number);
-	if (port && port->users == port->connectors) {
+	if (port && port->nr_users == port->nr_connectors) {
 		tp->hashed.sport = htons(number);
 		error = hash_connection(tp, &other);
 	}
 	if (!error) {
-		port->users++;
-		port->connectors++;
-		tp->bound = port;
+		add_user(port, tp, TCP_F_CONNECTOR);
 		tp->inet.port = number;
-		tp->flags |= TCP_F_CONNECTOR;
 	} else if (port) {
 		free_if_unused(port);
 	}
@@ -264,77 +276,60 @@ int tcp_connect_port(struct tcp_sock *tp)
 
 /* ---- children, and the end ------------------------------------------------------------------------------------------------ */
 
-/* One that connect() gave it to, a child, a child that does not share it; or what is left of them. Under the bucket's lock. */
-static void count_user(struct tcp_port *port, u32 how, int by)
+void tcp_share_port(struct tcp_sock *child, const struct tcp_sock *listener)
 {
-	port->users += by;
-	port->connectors += how & TCP_F_CONNECTOR ? by : 0;
-	port->children += how & TCP_F_CHILD ? by : 0;
-	port->unsharing += how & TCP_F_UNSHARING ? by : 0;
-}
-
-/* Like a child, whoever chose its port by bind(), too: none of them is on a list. */
-static u32 as_child(const struct tcp_sock *tp)
-{
-	return TCP_F_CHILD | (tp->inet.sk.options & SK_REUSEADDR ? 0 : TCP_F_UNSHARING);
-}
-
-static void add_user(struct tcp_port *port, u32 how)
-{
+	struct tcp_port *port = listener->bound;
 	struct port_bucket_tcp *bucket = bucket_of(port->number);
 
 	spin_lock_bh(&bucket->lock);
-	count_user(port, how, 1);
+	add_user(port, child, TCP_F_CHILD);
 	spin_unlock_bh(&bucket->lock);
 }
 
-void tcp_share_port(struct tcp_sock *child, const struct tcp_sock *listener)
-{
-	u32 how = as_child(child);
-
-	child->bound = listener->bound;
-	child->flags |= how;
-	add_user(child->bound, how);
-}
-
-u32 tcp_port_hold(const struct tcp_sock *tp)
-{
-	u32 how = tp->flags & TCP_F_CONNECTOR ? TCP_F_CONNECTOR : as_child(tp);
-
-	if (tp->bound)
-		add_user(tp->bound, how);
-	return how;
-}
-
-void tcp_port_release(struct tcp_port *port, u32 how)
-{
-	struct port_bucket_tcp *bucket;
-
-	if (!port)
-		return;
-	bucket = bucket_of(port->number);
-	spin_lock_bh(&bucket->lock);
-	count_user(port, how, -1);
-	free_if_unused(port);
-	spin_unlock_bh(&bucket->lock);
-}
-
-void tcp_unbind_port(struct tcp_sock *tp)
+void tcp_port_hold(struct tcp_port_remains *remains, const struct tcp_sock *tp)
 {
 	struct tcp_port *port = tp->bound;
 	struct port_bucket_tcp *bucket;
 
+	*remains = (struct tcp_port_remains){
+		.port = port,
+		.user = user_of(&tp->inet),
+		.how = tp->flags & TCP_F_CONNECTOR,
+	};
+	remains->user.state = TCP_TIME_WAIT;
 	if (!port)
 		return;
 	bucket = bucket_of(port->number);
 	spin_lock_bh(&bucket->lock);
-	count_user(port, tp->flags, -1);
-	if (!(tp->flags & (TCP_F_CHILD | TCP_F_CONNECTOR)))
-		hlist_del_init(&tp->inet.port_node);
-	free_if_unused(port);
-	tp->bound = NULL;
-	tp->flags &= ~(TCP_F_CHILD | TCP_F_UNSHARING | TCP_F_CONNECTOR);
+	hlist_add_head(&remains->node, &port->remains);
+	count_users(port, remains->how, 1);
 	spin_unlock_bh(&bucket->lock);
+}
+
+static void leave_port(struct tcp_port *port, struct hlist_node *node, u32 how)
+{
+	struct port_bucket_tcp *bucket = bucket_of(port->number);
+
+	spin_lock_bh(&bucket->lock);
+	hlist_del_init(node);
+	count_users(port, how, -1);
+	free_if_unused(port);
+	spin_unlock_bh(&bucket->lock);
+}
+
+void tcp_port_release(struct tcp_port_remains *remains)
+{
+	if (remains->port)
+		leave_port(remains->port, &remains->node, remains->how);
+}
+
+void tcp_unbind_port(struct tcp_sock *tp)
+{
+	if (!tp->bound)
+		return;
+	leave_port(tp->bound, &tp->inet.port_node, tp->flags);
+	tp->bound = NULL;
+	tp->flags &= ~(TCP_F_CHILD | TCP_F_CONNECTOR);
 }
 
 /* ---- listeners -------------------------------------------------------------------------------------------------------------- */

@@ -282,7 +282,7 @@ static void forget_connection(struct tcp_sock *tp)
 
 	__builtin_memset(&tp->rcv_nxt, 0,
 			 offsetof(struct tcp_sock, cong) - offsetof(struct tcp_sock, rcv_nxt));
-	tp->flags &= TCP_F_NODELAY | TCP_F_CORK | TCP_F_CONNECTOR | TCP_F_CHILD | TCP_F_UNSHARING;
+	tp->flags &= TCP_F_NODELAY | TCP_F_CORK | TCP_F_CONNECTOR | TCP_F_CHILD;
 	skb_queue_purge(&inet->sk.receive_queue);
 	tcp_sender_init(tp);
 	tp->cong = cong;

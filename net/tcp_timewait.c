@@ -26,9 +26,8 @@ struct tcp_timewait {
 	u32 rcv_nxt;
 	u32 ts_recent, ts_recent_stamp;
 	/* constant */
-	u32 answered_ms;       /* tcp_answer_limited() */
-	struct tcp_port *port; /* stays in use, */
-	u32 port_how;	       /* like that: tcp_port_hold() */
+	u32 answered_ms;	      /* tcp_answer_limited() */
+	struct tcp_port_remains port; /* stays in use */
 	u32 snd_nxt;
 	u32 rcv_wnd;
 	u32 ts_offset;
@@ -56,7 +55,7 @@ void tcp_timewait_free(struct tcp_hashed *hashed)
 {
 	struct tcp_timewait *tw = timewait_of(hashed);
 
-	tcp_port_release(tw->port, tw->port_how);
+	tcp_port_release(&tw->port);
 	kmem_cache_free(timewait_cache, tw);
 	__atomic_sub_fetch(&tcp_timewait_count, 1, __ATOMIC_RELAXED);
 }
@@ -189,8 +188,7 @@ static struct tcp_timewait *new_timewait(const struct tcp_sock *tp, enum tcp_sta
 		.timestamps = tp->flags & TCP_F_TIMESTAMPS,
 		.tos = tp->inet.tos,
 	};
-	tw->port = tp->bound;
-	tw->port_how = tcp_port_hold(tp);
+	tcp_port_hold(&tw->port, tp);
 	INIT_LIST_HEAD(&tw->link);
 	__atomic_add_fetch(&tcp_timewait_count, 1, __ATOMIC_RELAXED);
 	return tw;
