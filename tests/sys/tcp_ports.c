@@ -69,7 +69,7 @@ TEST(connected)
 	for (int reuse = PLAIN; reuse < NR_REUSES; reuse++) {
 		int ends[2];
 
-		make_connection(ends, "127.0.0.1", 5000 + reuse, reuse);
+		make_connection(ends, "127.0.0.1", 7000 + reuse, reuse);
 		say_newcomers(reuse_names[reuse], port_of(ends[0]));
 	}
 }
@@ -79,7 +79,7 @@ TEST(accepted)
 	for (int reuse = PLAIN; reuse < NR_REUSES; reuse++) {
 		int ends[2];
 
-		make_connection(ends, reuse % 2 ? "127.0.0.1" : "0.0.0.0", 5100 + reuse, reuse);
+		make_connection(ends, reuse % 2 ? "127.0.0.1" : "0.0.0.0", 7100 + reuse, reuse);
 		say_newcomers(reuse_names[reuse], port_of(ends[1]));
 	}
 }
@@ -89,7 +89,7 @@ TEST(connected_time_wait)
 	for (int reuse = PLAIN; reuse < NR_REUSES; reuse++) {
 		int ends[2], port;
 
-		make_connection(ends, "127.0.0.1", 5200 + reuse, reuse);
+		make_connection(ends, "127.0.0.1", 7200 + reuse, reuse);
 		port = port_of(ends[0]);
 		close_in_turn(ends[0], ends[1]);
 		say_newcomers(reuse_names[reuse], port);
@@ -101,9 +101,9 @@ TEST(accepted_time_wait)
 	for (int reuse = PLAIN; reuse < NR_REUSES; reuse++) {
 		int ends[2];
 
-		make_connection(ends, "0.0.0.0", 5300 + reuse, reuse);
+		make_connection(ends, "0.0.0.0", 7300 + reuse, reuse);
 		close_in_turn(ends[1], ends[0]);
-		say_newcomers(reuse_names[reuse], 5300 + reuse);
+		say_newcomers(reuse_names[reuse], 7300 + reuse);
 	}
 }
 
@@ -111,14 +111,14 @@ TEST(accepted_time_wait)
 TEST(bound_and_connected)
 {
 	for (int reuse = PLAIN; reuse < NR_REUSES; reuse++) {
-		struct sockaddr_in addr = LO(5400);
+		struct sockaddr_in addr = LO(7400);
 		int fd;
 
-		tcp_listener(5400 + 10 * reuse, 1);
-		addr.sin_port = htons(5400 + 10 * reuse);
-		MUST(try_bind("0.0.0.0", 6000 + reuse, reuse, &fd));
+		tcp_listener(7400 + 10 * reuse, 1);
+		addr.sin_port = htons(7400 + 10 * reuse);
+		MUST(try_bind("0.0.0.0", 7450 + reuse, reuse, &fd));
 		MUST(connect(fd, SA(addr)));
-		say_newcomers(reuse_names[reuse], 6000 + reuse);
+		say_newcomers(reuse_names[reuse], 7450 + reuse);
 	}
 }
 
@@ -127,41 +127,41 @@ TEST(a_change_of_mind)
 {
 	int ends[2];
 
-	make_connection(ends, "127.0.0.1", 5500, PLAIN);
+	make_connection(ends, "127.0.0.1", 7500, PLAIN);
 	set_reuse(ends[0], ADDR_REUSE);
 	say_newcomers("connected, later reuseaddr", port_of(ends[0]));
 	set_reuse(ends[1], BOTH);
-	say_newcomers("accepted, later both", 5500);
+	say_newcomers("accepted, later both", 7500);
 }
 
 TEST(other_users_do_not_share)
 {
 	int ends[2], port, fd;
 
-	make_connection(ends, "127.0.0.1", 5600, BOTH);
+	make_connection(ends, "127.0.0.1", 7600, BOTH);
 	port = port_of(ends[0]);
 	IN_CHILD("nobody")
 	{
 		become_nobody();
 		SHOW(try_bind("127.0.0.1", port, PORT_REUSE, &fd));
 		SHOW(try_bind("127.0.0.1", port, ADDR_REUSE, &fd));
-		SHOW(try_bind("127.0.0.2", 5600, PLAIN, &fd));
-		SHOW(try_bind("127.0.0.1", 5600, PORT_REUSE, &fd));
+		SHOW(try_bind("127.0.0.2", 7600, PLAIN, &fd));
+		SHOW(try_bind("127.0.0.1", 7600, PORT_REUSE, &fd));
 	}
 }
 
 /* As long as somebody has bound to it, connect() does not give it to others. */
 TEST(connect_beside_bound)
 {
-	struct sockaddr_in addr = LO(5701);
+	struct sockaddr_in addr = LO(7701);
 	int fd, bound, other;
 
-	tcp_listener(5700, 5);
-	tcp_listener(5701, 5);
-	put_file(range, "45000 45000");
-	fd = tcp_client(5700);
+	tcp_listener(7700, 5);
+	tcp_listener(7701, 5);
+	put_file(range, "45100 45100");
+	fd = tcp_client(7700);
 	for (int reuse = PLAIN; reuse < NR_REUSES; reuse++) {
-		SHOW(try_bind("127.0.0.2", 45000, reuse, &bound));
+		SHOW(try_bind("127.0.0.2", 45100, reuse, &bound));
 		other = tcp_socket();
 		SHOW(connect(other, SA(addr)));
 		close(bound);
@@ -177,9 +177,9 @@ TEST(chosen)
 {
 	int ends[2], fd;
 
-	put_file(range, "45000 45001");
-	make_connection(ends, "127.0.0.1", 5800, ADDR_REUSE);
-	make_connection(ends, "127.0.0.1", 45001 + 45000 - port_of(ends[0]), ADDR_REUSE);
+	put_file(range, "45100 45101");
+	make_connection(ends, "127.0.0.1", 7800, ADDR_REUSE);
+	make_connection(ends, "127.0.0.1", 45101 + 45100 - port_of(ends[0]), ADDR_REUSE);
 	for (int reuse = PLAIN; reuse < NR_REUSES; reuse++) {
 		SHOW(try_bind("127.0.0.1", 0, reuse, &fd));
 		SHOW(try_bind("0.0.0.0", 0, reuse, &fd));
