@@ -88,11 +88,13 @@ static __always_inline void count_acked(struct tcp_sock *tp, const struct tcp_cb
 }
 
 /* Its first part only. The bytes go when nobody else has the buffer: tcp_restore(). */
-static __always_inline void ack_part(struct tcp_sock *tp, struct tcp_cb *cb, struct tcp_ack *ack)
+static __always_inline void ack_part(struct tcp_sock *tp, struct sk_buff *skb, struct tcp_ack *ack)
 {
-	u32 segments = tcp_count_segments(tp, cb->end_seq - ack->ack);
+	struct tcp_cb *cb = TCP_CB(skb);
+	u32 segments;
 
 	cb->seq = ack->ack;
+	segments = tcp_count_segments(tp, tcp_payload(skb));
 	if (segments >= cb->segments)
 		return;
 	ack->newly_acked += cb->segments - segments;
@@ -111,7 +113,7 @@ static __always_inline void clean_queue(struct tcp_sock *tp, struct tcp_ack *ack
 
 		if (after(cb->end_seq, ack->ack)) {
 			if (after(ack->ack, cb->seq))
-				ack_part(tp, cb, ack);
+				ack_part(tp, skb, ack);
 			break;
 		}
 		count_acked(tp, cb, ack);

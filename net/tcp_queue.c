@@ -116,13 +116,15 @@ static void move_rest(struct sk_buff *skb, struct sk_buff *rest, u32 size)
 /* Flags and marks, and what it counts for: the FIN is at the end, the rest is as far as the whole was. */
 static void split_cb(struct tcp_sock *tp, struct tcp_cb *cb, struct tcp_cb *rest, u32 size)
 {
+	u32 left = cb->end_seq - cb->seq - size - !!(cb->flags & TCPHDR_FIN);
+
 	*rest = *cb;
 	rest->seq = cb->seq + size;
 	cb->end_seq = rest->seq;
 	cb->flags &= ~(TCPHDR_FIN | TCPHDR_PSH);
 	if (!cb->segments)
 		return;
-	rest->segments = tcp_count_segments(tp, rest->end_seq - rest->seq);
+	rest->segments = tcp_count_segments(tp, left);
 	tcp_recount(tp, cb, tcp_count_segments(tp, size) + rest->segments - cb->segments);
 	cb->segments = tcp_count_segments(tp, size);
 }
