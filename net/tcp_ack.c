@@ -28,10 +28,12 @@ static noinline void window_grew(struct tcp_sock *tp)
 		tcp_sync_mss(tp, tp->inet.flow.dst.mtu);
 }
 
-/* The window's probes: does their timer have to run, still? */
+/* The window's probes: does their timer have to run, still? Not if a segment may go; a large buffer may be many. */
 static void look_at_probe(struct tcp_sock *tp)
 {
-	if (!tp->send_head || after(TCP_CB(tp->send_head)->end_seq, tcp_window_end(tp)))
+	const struct tcp_cb *next = tp->send_head ? TCP_CB(tp->send_head) : NULL;
+
+	if (!next || tp->snd_wnd < min(next->end_seq - next->seq, (u32)tp->mss))
 		return;
 	tp->due[TCP_TIMER_RETRANSMIT] = 0;
 	tp->backoff = 0;
