@@ -279,6 +279,8 @@ def judge(path):
     streams, complaints = {}, []
     assert lines
     for fields in (line.split("\t") for line in lines):
+        if fields[1] != GUEST and "0" in fields[len(FIELDS):len(FIELDS) + 2]:  # damaged: the guest believes nothing of it
+            continue
         number, source, stream, (seq, ack, length) = *fields[:3], map(int, fields[3:6])
         syn, direction = int(fields[6], 16) & 2, streams.setdefault(stream, Direction())
         if syn:
