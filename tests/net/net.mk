@@ -25,6 +25,11 @@ $(O)/net/echo_epoll.cpio: $(O)/user/echo_epoll tests/net/net.mk tools/mkinitramf
 	$(Q)mkdir -p $(@D)
 	$(Q)tools/mkinitramfs $@ $<=/init
 
+# One whose first process is tests/net/cost.c.
+$(O)/net/cost.cpio: $(O)/net/cost tests/net/net.mk tools/mkinitramfs
+	$(call say,CPIO,$@)
+	$(Q)tools/mkinitramfs $@ $<=/init
+
 # On the host.
 $(O)/net/crowd: tests/net/crowd.c tests/net/net.mk | setup
 	$(call say,HOSTCC,$<)
@@ -32,4 +37,4 @@ $(O)/net/crowd: tests/net/crowd.c tests/net/net.mk | setup
 	$(Q)gcc -std=gnu11 -O2 -D_GNU_SOURCE -Wall -Wextra -o $@ $<
 
 .PHONY: net-build
-net-build: $(O)/net/initramfs.cpio $(O)/net/echo_epoll.cpio $(O)/net/peer.cpio $(O)/net/crowd
+net-build: $(O)/net/initramfs.cpio $(O)/net/echo_epoll.cpio $(O)/net/cost.cpio $(O)/net/peer.cpio $(O)/net/crowd
