@@ -321,10 +321,15 @@ static void disconnect(struct input *input)
 
 static void write_some(struct input *input)
 {
-	static const u32 flags[] = { 0, MSG_MORE, MSG_OOB, 0 };
+	static const u32 flags[] = { 0, MSG_MORE, MSG_OOB };
 	u16 how = take_u16(input);
 
-	if (peer->sk)
+	if (!peer->sk)
+		return;
+	if (how >> 14 == 3)
+		machine_lend(peer->sk, tcp_sk(peer->sk)->write_seq, how & 0xff,
+			     PAGE_SIZE - 255 - (how >> 2 & 0xe00), how & 0x2000 ? MSG_MORE : 0);
+	else
 		machine_write(peer->sk, tcp_sk(peer->sk)->write_seq,
 			      (how & 0x3fff) << (how >> 12 & 3), flags[how >> 14]);
 }

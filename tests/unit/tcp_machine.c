@@ -283,12 +283,12 @@ static void keep(const struct machine_segment *segment, u32 from, u32 size)
 /* Off the card, so that nothing holds on to what was sent; a large one in pieces, as the card cuts it. */
 static void collect(void)
 {
-	static u8 frame[MACHINE_MAX_PAYLOAD + 200];
+	static u8 frame[ETH_HLEN + 65535];
 	struct machine_segment segment;
 	struct sk_buff *skb;
 
 	while ((skb = net_shim_sent())) {
-		u32 at = 0, most = skb->gso_size ?: MACHINE_MAX_PAYLOAD;
+		u32 at = 0, most = skb->gso_size ?: sizeof(frame);
 
 		MUST(skb->len <= sizeof(frame) && skb_copy_bits(skb, 0, frame, skb->len));
 		if (read_segment(skb, frame, &segment)) {
@@ -380,6 +380,27 @@ ssize_t machine_write(struct sock *sk, u32 at, u32 size, u32 flags)
 		buffer[i] = machine_byte(at + i);
 	iov_iter_kernel(&from, &iov, buffer, size);
 	result = sk->ops->sendmsg(sk, &msg);
+	collect();
+	return result;
+}
+
+ssize_t machine_lend(struct sock *sk, u32 at, u32 offset, u32 size, u32 flags)
+{
+	u64 fail = net_shim_fail_nth(0);
+	struct iov_iter from;
+	struct iovec iov;
+	struct msg msg = { .data = &from, .flags = flags | MSG_DONTWAIT };
+	u8 *bytes;
+	ssize_t result;
+
+	msg.page = alloc_page(GFP_KERNEL);
+	net_shim_fail_nth(fail);
+	bytes = page_address(msg.page);
+	for (u32 i = 0; i < size; i++)
+		bytes[offset + i] = machine_byte(at + i);
+	iov_iter_kernel(&from, &iov, bytes + offset, size);
+	result = sk->ops->sendmsg(sk, &msg);
+	skb_page_put(msg.page);
 	collect();
 	return result;
 }

@@ -70,6 +70,8 @@ int machine_connect(struct sock *sk, u16 port);	    /* to the peer */
 struct sock *machine_accept(struct sock *listener); /* or ERR_PTR */
 /* Bytes of the stream from `at` on; MSG_* besides MSG_DONTWAIT. */
 ssize_t machine_write(struct sock *sk, u32 at, u32 size, u32 flags);
+/* The same from a page of a file, by reference, from `offset` in it on. */
+ssize_t machine_lend(struct sock *sk, u32 at, u32 offset, u32 size, u32 flags);
 /* What is read is in machine_bytes. */
 ssize_t machine_recv(struct sock *sk, u32 size, u32 flags);
 extern const u8 *const machine_bytes;

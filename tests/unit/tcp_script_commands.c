@@ -90,6 +90,23 @@ static void do_more(struct line *line)
 	write_some(line, MSG_MORE);
 }
 
+/* A page at a time, as sendfile does. */
+static void do_lend(struct line *line)
+{
+	u32 size = need_number(line), done = 0;
+
+	while (done < size) {
+		u32 part = min_t(u32, size - done, PAGE_SIZE);
+		u32 more = done + part < size ? MSG_MORE : 0;
+		ssize_t result = machine_lend(peer->sk, peer->written, 0, part, more);
+
+		if (result != part)
+			FAIL("of %u bytes %zd were sent", part, result);
+		peer->written += part;
+		done += part;
+	}
+}
+
 static void do_oob(struct line *line)
 {
 	write_some(line, MSG_OOB);
@@ -407,26 +424,47 @@ static const struct command {
 	void (*run)(struct line *line);
 	bool looks; /* at what was sent: else nothing may be left */
 } commands[] = {
-	{ "<", script_inject, false },	    { ">", script_expect, true },
-	{ "ignore", script_ignore, true },  { "after", do_after, false },
-	{ "no_tso", do_no_tso, false },	    { "peer", do_peer, true },
-	{ "socket", do_socket, false },	    { "listener", do_listener, false },
-	{ "listen", script_listen, false }, { "connect", do_connect, false },
-	{ "accept", script_accept, false }, { "established", script_established, false },
-	{ "write", do_write, false },	    { "more", do_more, false },
-	{ "oob", do_oob, false },	    { "read", do_read, false },
-	{ "peek", do_peek, false },	    { "meanwhile", do_meanwhile, true },
-	{ "waitall", do_waitall, false },   { "peekall", do_peekall, false },
-	{ "skip", do_skip, false },	    { "read_oob", do_read_oob, false },
-	{ "close", do_close, false },	    { "close_listener", do_close_listener, false },
-	{ "shutdown", do_shutdown, false }, { "disconnect", do_disconnect, false },
-	{ "set", do_set, false },	    { "sysctl", do_sysctl, false },
-	{ "icmp", script_icmp, false },	    { "fail", do_fail, false },
-	{ "flood", script_flood, false },   { "crumbs", script_crumbs, false },
-	{ "burst", script_burst, false },   { "burst_ends", script_burst_ends, false },
-	{ "cwnd", do_cwnd, false },	    { "ssthresh", do_ssthresh, false },
-	{ "state", do_state, true },	    { "info", do_info, true },
-	{ "error", do_error, true },	    { "poll", do_poll, true },
+	{ "<", script_inject, false },
+	{ ">", script_expect, true },
+	{ "ignore", script_ignore, true },
+	{ "after", do_after, false },
+	{ "no_tso", do_no_tso, false },
+	{ "peer", do_peer, true },
+	{ "socket", do_socket, false },
+	{ "listener", do_listener, false },
+	{ "listen", script_listen, false },
+	{ "connect", do_connect, false },
+	{ "accept", script_accept, false },
+	{ "established", script_established, false },
+	{ "write", do_write, false },
+	{ "more", do_more, false },
+	{ "lend", do_lend, false },
+	{ "oob", do_oob, false },
+	{ "read", do_read, false },
+	{ "peek", do_peek, false },
+	{ "meanwhile", do_meanwhile, true },
+	{ "waitall", do_waitall, false },
+	{ "peekall", do_peekall, false },
+	{ "skip", do_skip, false },
+	{ "read_oob", do_read_oob, false },
+	{ "close", do_close, false },
+	{ "close_listener", do_close_listener, false },
+	{ "shutdown", do_shutdown, false },
+	{ "disconnect", do_disconnect, false },
+	{ "set", do_set, false },
+	{ "sysctl", do_sysctl, false },
+	{ "icmp", script_icmp, false },
+	{ "fail", do_fail, false },
+	{ "flood", script_flood, false },
+	{ "crumbs", script_crumbs, false },
+	{ "burst", script_burst, false },
+	{ "burst_ends", script_burst_ends, false },
+	{ "cwnd", do_cwnd, false },
+	{ "ssthresh", do_ssthresh, false },
+	{ "state", do_state, true },
+	{ "info", do_info, true },
+	{ "error", do_error, true },
+	{ "poll", do_poll, true },
 };
 
 static void run_command(struct line *line)
