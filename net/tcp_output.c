@@ -415,8 +415,11 @@ static void restart_after_idle(struct tcp_sock *tp, u32 now_ms)
 {
 	u32 idle_ms = now_ms - tp->last_sent_ms, rto_ms, cwnd = tp->cwnd;
 
-	if (likely(idle_ms < TCP_RTO_MIN_US / 1000) || !tcp_sysctl.slow_start_after_idle ||
-	    tp->ca_state != TCP_CA_OPEN)
+	if (likely(idle_ms < TCP_RTO_MIN_US / 1000))
+		return;
+	/* What was delivered before is no measure; and in half an hour its time wraps. */
+	tp->rack_rtt = 0;
+	if (!tcp_sysctl.slow_start_after_idle || tp->ca_state != TCP_CA_OPEN)
 		return;
 	rto_ms = tp->rto / 1000;
 	if (idle_ms <= rto_ms)
