@@ -57,13 +57,14 @@ def wait_in_use(shell, expected):
         assert time.monotonic() < deadline, f"in use: {now}, not {expected}"
 
 
-def test_a_hundred_thousand_idle(boot):
+@pytest.mark.parametrize("smp", [1, 4])
+def test_a_hundred_thousand_idle(boot, smp):
     if not is_possible():
         pytest.skip("a tap device takes root")
     with new_namespace():
         make_tap()
-        shell = Shell(boot(initrd=INITRAMFS, append=f"ip={GUEST}::{HOST}:{NETMASK}::eth0:off", extra=(
-            "-netdev", f"tap,id=net0,ifname={TAP},script=no,downscript=no", "-device", f"e1000,netdev=net0,mac={GUEST_MAC}")))
+        card = ("-netdev", f"tap,id=net0,ifname={TAP},script=no,downscript=no", "-device", f"e1000,netdev=net0,mac={GUEST_MAC}")
+        shell = Shell(boot(initrd=INITRAMFS, smp=smp, mem="256M", append=f"ip={GUEST}::{HOST}:{NETMASK}::eth0:off", extra=card))
         crowd = Crowd()
     with crowd:
         # Nobody else's connections shall count; then echo_epoll watches its listener.

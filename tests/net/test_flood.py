@@ -14,10 +14,10 @@ import qemu
 from guest import OUT, TIMEOUT
 from wire import COMMAND_PORT, ECHO_PORT, GUEST, GUEST_MAC, HOST, INITRAMFS, NETMASK, TAP, is_possible, new_namespace
 
-MACHINES = [("tap", 4, "e1000"), ("user", 1, "e1000")]
+MACHINES = [(net, smp, "e1000") for net in ("tap", "user") for smp in (1, 4)]
 SECONDS = 2
 if os.environ.get("SOAK"):
-    MACHINES += [("tap", 1, "e1000"), ("user", 4, "e1000"), ("tap", 1, "e1000e")]
+    MACHINES += [("tap", 1, "e1000e")]
     SECONDS = 150
 TRIES = 60
 USER_ADDRESS, USER_GATEWAY = "10.0.2.15", "10.0.2.2"

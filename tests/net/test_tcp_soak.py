@@ -22,7 +22,7 @@ from wire import GUEST_MAC, HOST_MAC, ether, is_possible
 
 MINUTES = int(os.environ.get("MINUTES") or 0)
 SECONDS = 60 * MINUTES or 3
-MACHINES = [(4, "debug"), (1, "release")] if MINUTES else [(4, "debug")]
+MACHINES = [(4, "debug"), (1, "release")]
 NETWORKS = ("", "lose=1%", "reorder=5%", "lose=5%", "duplicate=3%", "", "corrupt=1%", "delay=3ms,jitter=2ms", "lose=20%")
 NETWORK_SECONDS = max(SECONDS / 60, 1)
 MEGABYTE = 1 << 20
