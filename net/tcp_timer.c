@@ -320,10 +320,12 @@ void tcp_keepalive_start(struct tcp_sock *tp)
 		      !(TCPF(tp->hashed.state) &
 			(TCPF(TCP_CLOSE) | TCPF(TCP_LISTEN) | TCPF(TCP_SYN_SENT)));
 
+	if (tp->flags & TCP_F_FIN_WANTED) /* the timer is the FIN's as long as that waits */
+		return;
 	if (wanted)
 		tcp_timer_set(tp, TCP_TIMER_KEEPALIVE,
 			      clock_ns() + keepalive_ms(tp) * NSEC_PER_MSEC);
-	else if (!(tp->flags & TCP_F_FIN_WANTED))
+	else
 		tcp_timer_clear(tp, TCP_TIMER_KEEPALIVE);
 }
 
@@ -341,6 +343,7 @@ static void keepalive_due(struct tcp_sock *tp)
 
 	if (tp->flags & TCP_F_FIN_WANTED) {
 		tcp_send_fin(tp);
+		tcp_keepalive_start(tp);
 		return;
 	}
 	if (!(tcp_to_sock(tp)->options & SK_KEEPALIVE))
