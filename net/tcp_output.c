@@ -230,15 +230,16 @@ static inline void ack_sent(struct tcp_sock *tp)
 	tp->due[TCP_TIMER_DELACK] = 0;
 }
 
-/* The pointer counts from its own segment: a large packet, of which the card copies the header, may not have one. */
+/* The pointer counts from its own segment: a large packet, of which the card copies the header, may not have one. What is
+ * too far away for it is pointed to as far as it goes, if that is beyond all that was sent: as Linux does. */
 static void put_urgent(const struct tcp_sock *tp, struct tcphdr *th, u32 seq)
 {
 	u32 pointer = tp->snd_up - seq;
 
-	if (pointer > 65535)
+	if (pointer > 65535 && !after(seq + 65535, tp->snd_nxt))
 		return;
 	th->flags |= TCPHDR_URG;
-	th->urgent = htons(pointer);
+	th->urgent = htons(min(pointer, 65535U));
 }
 
 /* RFC 3168 6.1: new text may be marked on its way; what goes again, or is bare, may not. The peer is told that marks have
