@@ -189,7 +189,7 @@ static void choose_options(struct tcp_request *request, const struct tcp_sock *l
 		options->wscale = -1;
 	request->tsval = TCP_CB(skb)->tsval;
 	request->rcv_wscale = receive_scale(options);
-	request->window = min(listener->inet.sk.rcvbuf / 2, 65535U);
+	request->window = min(min(listener->inet.sk.rcvbuf / 2, listener->window_clamp), 65535U);
 	request->advmss = min(min(skb->dev->mtu, IP_MAX_MTU) - 40, listener->user_mss ?: 65535U);
 }
 
