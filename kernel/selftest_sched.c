@@ -140,12 +140,17 @@ static void storm(void)
 		raise_softirq(NET_TX_SOFTIRQ);
 }
 
-SELFTEST(softirq_budget)
+static void prepare_storm(u32 rounds)
 {
 	open_softirq(NET_TX_SOFTIRQ, storm);
-	storm_left = 1000;
+	storm_left = rounds;
 	storm_served = 0;
 	storm_threads = 0;
+}
+
+SELFTEST(softirq_budget)
+{
+	prepare_storm(1000);
 	local_bh_disable();
 	raise_softirq(NET_TX_SOFTIRQ);
 	EXPECT(storm_served == 0); /* not while they are disabled */
@@ -154,6 +159,23 @@ SELFTEST(softirq_budget)
 		sleep_ns(NSEC_PER_MSEC);
 	EXPECT(storm_threads > 0); /* most of it was more than one budget */
 	EXPECT(in_process());
+}
+
+/* Beside one that never sleeps, ksoftirqd gets the CPU when a slice ends. When it has just had much of it, it waits for that. */
+SELFTEST(softirq_beside_a_program)
+{
+	const u32 rounds = 50000;
+
+	for (u32 storms = 0; storms < 10; storms++) {
+		u64 end;
+
+		prepare_storm(rounds);
+		raise_softirq(NET_TX_SOFTIRQ);
+		end = clock_ns() + 60 * NSEC_PER_SEC;
+		while (READ_ONCE(storm_served) < rounds && clock_ns() < end)
+			cond_resched();
+		EXPECT(READ_ONCE(storm_served) == rounds);
+	}
 }
 
 /* ---- several CPUs ---------------------------------------------------------------------------------------- */

@@ -3,10 +3,11 @@
  * the interrupt, with interrupts enabled, before the interrupted code goes on. Softirqs that keep
  * raising themselves (a flood of packets) may do so MAX_ROUNDS times or for MAX_NS; what remains is
  * handed to the thread ksoftirqd/N, which competes with programs for the CPU like anyone else. So
- * a flood can slow programs down, but never stop them.
+ * a flood can slow programs down, but never stop them. Timers are not left to it: the thread may have to wait until
+ * the running program's slice ends, and that is a timer.
  *
  * Context: softirq (SOFTIRQ_SERVING set), on the stack of whatever was interrupted. No locks:
- * everything here is this CPU's own, and softirq_pending is only touched by single instructions.
+ * everything here is this CPU's own, and softirq_pending is touched by single instructions or with interrupts off.
  */
 #include <kernel/cpu/asm.h>
 #include <kernel/cpu/tsc.h>
@@ -16,6 +17,8 @@
 
 #define MAX_ROUNDS 10
 #define MAX_NS	   2000000
+#define ALL	   (~0U)
+#define NOT_LEFT   BIT(TIMER_SOFTIRQ) /* to ksoftirqd */
 
 DEFINE_PER_CPU(u32, softirq_pending);
 DEFINE_PER_CPU(bool, ksoftirqd_active);
@@ -44,11 +47,12 @@ void raise_softirq(enum softirq nr)
 		softirq_defer();
 }
 
-static u32 take_pending(void)
+/* Interrupts off. */
+static u32 take_pending(u32 which)
 {
-	u32 pending = 0;
+	u32 pending = this_cpu(softirq_pending) & which;
 
-	__asm__ volatile("xchgl %0, %%gs:%1" : "+r"(pending), "+m"(softirq_pending));
+	this_cpu(softirq_pending) &= ~which;
 	return pending;
 }
 
@@ -66,33 +70,36 @@ static void run_actions(u32 pending)
 }
 
 /* Interrupts off on entry and on return. */
-static void serve_rounds(void)
+static void serve_rounds(u32 which)
 {
 	u64 deadline = 0;
 	int rounds = 0;
 
 	this_cpu(context_count) += SOFTIRQ_SERVING;
 	do {
-		u32 pending = take_pending();
+		u32 pending = take_pending(which);
 
 		irq_enable();
 		run_actions(pending);
 		if (!deadline)
 			deadline = clock_ns() + MAX_NS;
 		irq_disable();
-	} while (this_cpu(softirq_pending) && ++rounds < MAX_ROUNDS && clock_ns() < deadline);
+	} while (this_cpu(softirq_pending) & which && ++rounds < MAX_ROUNDS &&
+		 clock_ns() < deadline);
 	this_cpu(context_count) -= SOFTIRQ_SERVING;
 }
 
 void do_softirq(void)
 {
+	bool deferred = this_cpu(ksoftirqd_active);
+	u32 which = deferred ? NOT_LEFT : ALL;
 	u64 flags;
 
-	if (this_cpu(ksoftirqd_active))
+	if (!(this_cpu(softirq_pending) & which))
 		return;
 	flags = irq_save();
-	serve_rounds();
-	if (this_cpu(softirq_pending))
+	serve_rounds(which);
+	if (this_cpu(softirq_pending) && !deferred)
 		softirq_defer();
 	irq_restore(flags);
 }
@@ -101,6 +108,6 @@ void softirq_serve(void)
 {
 	irq_disable();
 	if (this_cpu(softirq_pending))
-		serve_rounds();
+		serve_rounds(ALL);
 	irq_enable();
 }
