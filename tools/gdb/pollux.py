@@ -58,7 +58,7 @@ def static(file, name):
 def container(member, type_name, field):
     """The structure of which `member`, an object or a pointer to it, is a field."""
     address = int(member) if is_pointer(member) else int(member.address)
-    return at(address - gdb.lookup_type(type_name)[field].bitpos // 8, type_name)
+    return at(address - int(at(0, type_name)[field].address), type_name)  # also of a member of a union without a name
 
 
 def list_entries(head, type_name, field):
