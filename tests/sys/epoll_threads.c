@@ -37,17 +37,30 @@ static bool sleeps(struct waiter *waiter)
 	return tid && is_asleep(getpid(), tid);
 }
 
-/* Until each one sleeps in epoll_wait or is done: whoever was woken runs before this returns. */
+static int count_done(const struct waiter *waiters, int count)
+{
+	int sum = 0;
+
+	for (int i = 0; i < count; i++)
+		sum += __atomic_load_n(&waiters[i].done, __ATOMIC_SEQ_CST);
+	return sum;
+}
+
+/* Until each one sleeps in epoll_wait or is done: whoever was woken runs before this returns. Who gets done meanwhile
+ * may have woken one that was seen asleep before: then another look. */
 static void settle(struct waiter *waiters, int count)
 {
-	for (int i = 0; i < count;) {
-		if (__atomic_load_n(&waiters[i].done, __ATOMIC_SEQ_CST) || sleeps(&waiters[i])) {
-			i++;
-		} else {
+	int done, i;
+
+	do {
+		done = count_done(waiters, count);
+		for (i = 0; i < count; i++)
+			if (!__atomic_load_n(&waiters[i].done, __ATOMIC_SEQ_CST) &&
+			    !sleeps(&waiters[i]))
+				break;
+		if (i < count)
 			sleep_ms(1);
-			i = 0;
-		}
-	}
+	} while (i < count || count_done(waiters, count) != done);
 }
 
 /* A thread waits on each of these eventpolls; then `act`. How many does that wake? */
